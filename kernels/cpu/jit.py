@@ -1,0 +1,40 @@
+"""The one place where Python functions become compiled ones.
+
+Every kernel of this package is compiled by :func:`jit` or :func:`jit_fast`, so the choices below are
+made once. All kernels release the GIL, are cached on disk and follow NumPy's error model (``1/0`` is
+infinite and raises nothing).
+"""
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Flags that let LLVM reassociate sums (and so vectorise them) while NaN and infinity keep their
+# meaning; ``fastmath=True`` would assume them away.
+FAST_FLAGS = frozenset({"reassoc", "contract", "arcp", "nsz"})
+
+OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+
+
+def jit(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile `function` on first call, keeping the written order of floating-point operations."""
+    compiled: Callable[P, R] = numba.njit(**OPTIONS)(function)
+    return compiled
+
+
+def jit_fast(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile `function`, letting sums be reassociated; never use it for compensated sums."""
+    compiled: Callable[P, R] = numba.njit(fastmath=set(FAST_FLAGS), **OPTIONS)(function)
+    return compiled
+
+
+def jit_parallel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile `function` as :func:`jit_fast` does, with `numba.prange` loops run by threads."""
+    compiled: Callable[P, R] = numba.njit(parallel=True, fastmath=set(FAST_FLAGS), **OPTIONS)(
+        function
+    )
+    return compiled
