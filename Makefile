@@ -1,0 +1,99 @@
+# Everything runs in .venv, made here with the first Python >= 3.11 that can make one.
+#   make demo                 the main job on real data
+#   make test                 all tests              (PYTEST_ARGS="-k hvp" for some)
+#   make PYTHON=python3.12 …  another interpreter    (make clean-venv first)
+#   make CONSTRAINTS=file …   pip constraints
+
+PYTHON ?=
+CONSTRAINTS ?=
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet $(if $(CONSTRAINTS),--constraint "$(CONSTRAINTS)")
+CANDIDATES := python3 python python3.13 python3.12 python3.14 python3.11
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format types docs bench bench-quick generate clean clean-venv
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+# --- environment -------------------------------------------------------------------------------
+# The stamps form a chain, so that `make -j` never runs two installs in one environment at once.
+
+$(VENV)/.made:
+	@if [ -x $(PY) ]; then exit 0; fi; \
+	found=; for python in $(if $(PYTHON),"$(PYTHON)",$(CANDIDATES)); do \
+	    if "$$python" -c "$(USABLE)" >/dev/null 2>&1; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "make: no Python >= 3.11 with the venv module among: $(if $(PYTHON),$(PYTHON),$(CANDIDATES))" >&2; \
+	    echo "make: install one (on Debian and Ubuntu also python3-venv), or name it: make PYTHON=/path/to/python" >&2; \
+	    exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$("$$found" --version)"; \
+	"$$found" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.made pyproject.toml $(CONSTRAINTS)
+	@echo "Installing fastinfluence with what the demo needs"
+	@$(PIP) --editable ".[cli]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@echo "Installing what the tests need"
+	@$(PIP) --editable ".[test]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	@echo "Installing the development tools"
+	@$(PIP) --editable ".[dev]"
+	@touch $@
+
+# --- use ---------------------------------------------------------------------------------------
+
+demo: $(VENV)/.demo  ## find mislabelled rows in real data, check the scores against retraining
+	@$(PY) -m fastinfluence.cli demo $(DEMO_ARGS)
+
+test: $(VENV)/.test  ## all tests
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+# --- development -------------------------------------------------------------------------------
+
+lint: $(VENV)/.dev  ## ruff: rules and format
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: $(VENV)/.dev  ## rewrite the sources the way ruff formats them
+	@$(PY) -m ruff check --fix-only .
+	@$(PY) -m ruff format .
+
+types: $(VENV)/.dev  ## mypy, strict
+	@$(PY) -m mypy --package fastinfluence
+
+docs: $(VENV)/.dev  ## HTML pages in docs/_build/html; a warning is an error
+	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "Docs: docs/_build/html/index.html"
+
+bench-quick: $(VENV)/.dev  ## each benchmark once; fails if one fails
+	@$(PY) -m asv machine --yes >/dev/null
+	@$(PY) -m asv run --quick --python=same --show-stderr $(BENCH_ARGS)
+
+bench: $(VENV)/.dev  ## the benchmarks, timed properly, kept under .asv/ for this commit
+	@$(PY) -m asv machine --yes >/dev/null
+	@$(PY) -m asv run --python=same --show-stderr --set-commit-hash "$$(git rev-parse HEAD)" $(BENCH_ARGS)
+
+generate: $(VENV)/.dev  ## derive the shipped programs again from the table of losses
+	@$(PY) -m fastinfluence.spec.derive
+
+clean:  ## remove what was built, keep .venv
+	@rm -rf build dist docs/_build docs/api demo-output .asv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+clean-venv:  ## remove .venv
+	@rm -rf $(VENV)
