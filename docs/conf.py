@@ -1,0 +1,31 @@
+"""Sphinx configuration: no network, warnings are errors (`make docs`)."""
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "fastinfluence"
+author = "The fastinfluence developers"
+copyright = f"2026, {author}"
+release = metadata.version("fastinfluence")
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "losses_table",
+]
+exclude_patterns = ["_build", "_ext"]
+html_theme = "furo"
+html_title = f"fastinfluence {release}"
+
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+numpydoc_show_class_members = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autosummary_generate = False
