@@ -1,0 +1,1 @@
+"""asv suite: `make bench-quick` runs each benchmark once, `make bench` times them properly."""

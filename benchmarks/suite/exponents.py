@@ -1,0 +1,63 @@
+"""Fitted scaling exponents: 1 says that time grows in proportion.
+
+Every size is at least four times the last-level cache, so memory, not the cache, sets the pace.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+import fastinfluence as fi
+
+from .common import SEED, last_level_cache
+
+FACTORS = (1, 2, 4)
+REPEATS = 5
+WIDTH = 64
+
+
+class HVPExponent:
+    """Hessian-vector product in the number of rows and of features."""
+
+    timeout = 300
+
+    def setup(self):
+        self.base = 4 * last_level_cache() // (8 * WIDTH)  # rows of the smallest table
+        numbers = np.random.default_rng(SEED).standard_normal(
+            max(FACTORS) * self.base * WIDTH, dtype=np.float32
+        )
+        self.numbers = numbers.astype(np.float64)
+        self._seconds(1000, WIDTH)  # compile
+
+    def track_exponent_in_rows(self):
+        return exponent(FACTORS, [self._seconds(k * self.base, WIDTH) for k in FACTORS])
+
+    def track_exponent_in_features(self):
+        return exponent(FACTORS, [self._seconds(self.base, k * WIDTH) for k in FACTORS])
+
+    track_exponent_in_rows.unit = track_exponent_in_features.unit = "exponent"
+
+    def _seconds(self, n: int, d: int) -> float:
+        X = self.numbers[: n * d].reshape(n, d)
+        y = (X[:, 0] > 0).astype(np.float64)
+        infl = fi.Influence(fi.GLM("squared", l2=1.0), X, y, np.zeros(d + 1))
+        H, v = infl.hessian, np.ones(d + 1)
+        return best_of(lambda: H @ v)
+
+
+def best_of(call) -> float:
+    """Seconds of the fastest of a few calls, after one that is not counted."""
+    call()
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def exponent(sizes, seconds) -> float:
+    """Slope of log(seconds) on log(size)."""
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
