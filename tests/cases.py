@@ -1,7 +1,7 @@
 """The table of cases: every row is one problem, and every generic test runs on every row.
 
-Adding a case is adding a row to ``CASES``; adding a loss is a row in ``reference_losses.LOSSES``, one
-in ``SPEC_LOSSES`` here and one case.
+Adding a case is adding a row to ``CASES``; adding a loss is a row in ``reference_losses.LOSSES``
+and one in ``SPEC_LOSSES``.
 """
 
 import functools

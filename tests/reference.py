@@ -1,7 +1,7 @@
 """Dense float64 formulas, slow and obviously right: what every public number is compared with.
 
-Written from the contract (conventions, maths) without the library's code. Nothing here is clever: one
-design matrix, one full Hessian, `numpy.linalg.solve`, and a fresh problem for every removed group.
+Written from the contract (conventions, maths) without the library's code. Nothing here is clever:
+one design matrix, one full Hessian, `numpy.linalg.solve`, and a fresh problem per removed group.
 """
 
 from collections.abc import Sequence
@@ -81,7 +81,7 @@ class Problem:
         return H + self.damping * np.eye(len(self.theta))
 
     def terms(self) -> Array:
-        """Return g_i of every row at theta, (n, p): mean form folds the penalty in, sum does not."""
+        """Return g_i of every row, (n, p): mean form folds the penalty in, sum form does not."""
         g = self.row_gradients(self.theta)
         return g + self.l2 * self.theta if self.reduction == "mean" else g
 

@@ -89,7 +89,7 @@ def test_influence_is_the_derivative_of_retraining(case: Case):
     for fraction in (1e-2, 5e-3):
         weights = problem.weights.copy()
         weights[row] = unit * (1 - fraction)
-        # Mean form divides by the new W and keeps l2; sum form has less of one term. Both are refits.
+        # Mean form divides by the new W and keeps l2; sum form has less of one term.
         moved = reference.refit(replace(problem, weights=weights), problem.theta) - problem.theta
         errors.append(np.linalg.norm(moved / fraction - predicted))
     size = np.linalg.norm(predicted)
