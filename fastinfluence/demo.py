@@ -11,12 +11,14 @@ import argparse
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from fastinfluence.errors import InputError
+from fastinfluence.plots import BLUE, GREY, ORANGE
 from fastinfluence.types import BoolArray, FloatArray, IntArray
+from fastinfluence.validation import Agreement
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 TRAINING_ROWS = 400
 SHARES = (0.1, 0.2)  # of the rows, inspected from the top of a ranking
+NAMES = {"influence": "first order", "newton": "Newton", "exact": "exact retraining"}
+Method: TypeAlias = Literal["influence", "newton", "exact"]
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,21 @@ class Data:
     flipped: BoolArray
 
 
-class Agreement(NamedTuple):
-    """Predicted against exact effects of leaving out each row.
+class Effects(NamedTuple):
+    """Change of the mean held-out loss when each training row is left out, by one method.
 
-    `slope` is the least-squares slope of predicted on exact; 1 says that the scale is right.
+    Attributes
+    ----------
+    method : str
+        One of those of `Influence.leave_one_out`.
+    values : ndarray of shape (n,)
+        New minus old loss, in nats.
+    seconds : float
+        What computing them took.
     """
 
     method: str
-    effects: FloatArray
-    slope: float
-    pearson: float
+    values: FloatArray
     seconds: float
 
 
@@ -76,9 +85,10 @@ def run(args: argparse.Namespace) -> int:
     infl = _fit(data, args.l2)
     rankings = rank(infl, data)
     _print_rankings(rankings, data.flipped)
-    exact, agreements = verify(infl, data)
-    _print_agreements(exact, agreements)
-    draw(picture, rankings, data.flipped, exact, agreements)
+    exact = leave_out(infl, data, "exact")
+    predictions = [leave_out(infl, data, "influence"), leave_out(infl, data, "newton")]
+    _print_agreements(exact, predictions)
+    draw(picture, rankings, data.flipped, exact, predictions)
     print(f"Figure: {picture}")
     return 0
 
@@ -112,34 +122,20 @@ def found(score: FloatArray, flipped: BoolArray) -> IntArray:
     return np.concatenate([[0], np.cumsum(flipped[np.argsort(-score, kind="stable")])])
 
 
-def verify(infl: fi.Influence, data: Data) -> tuple[Agreement, list[Agreement]]:
-    """Compare first-order and Newton leave-one-out of every row with exact retraining."""
-    effects, seconds = {}, {}
-    for method in ("exact", "influence", "newton"):
-        start = time.perf_counter()
-        removal = infl.leave_one_out(method=method)
-        effects[method] = removal.on_loss(data.X_test, data.y_test).mean(axis=0)
-        seconds[method] = time.perf_counter() - start
-    exact = effects["exact"]
-    agreements = [
-        Agreement(
-            method,
-            values,
-            float(np.polyfit(exact, values, 1)[0]),
-            float(np.corrcoef(exact, values)[0, 1]),
-            seconds[method],
-        )
-        for method, values in effects.items()
-    ]
-    return agreements[0], agreements[1:]
+def leave_out(infl: fi.Influence, data: Data, method: Method) -> Effects:
+    """Leave out every training row, one at a time, and look at the held-out rows."""
+    start = time.perf_counter()
+    removal = infl.leave_one_out(method=method)
+    values = removal.on_loss(data.X_test, data.y_test).mean(axis=0)
+    return Effects(method, values, time.perf_counter() - start)
 
 
 def draw(
     path: Path,
     rankings: dict[str, FloatArray],
     flipped: BoolArray,
-    exact: Agreement,
-    agreements: list[Agreement],
+    exact: Effects,
+    predictions: list[Effects],
 ) -> None:
     """Draw both answers side by side into a PNG file."""
     from matplotlib.figure import Figure
@@ -147,15 +143,18 @@ def draw(
     figure = Figure(figsize=(10.5, 4.6), dpi=150, layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw_rankings(left, rankings, flipped)
-    _draw_agreements(right, exact, agreements)
+    _draw_agreements(right, exact, predictions)
     figure.savefig(path)
 
 
 def _draw_rankings(axes: Axes, rankings: dict[str, FloatArray], flipped: BoolArray) -> None:
     share = 100.0 * np.arange(flipped.size + 1) / flipped.size
-    for (name, score), style in zip(rankings.items(), ("-", "--"), strict=True):
-        axes.plot(share, 100.0 * found(score, flipped) / flipped.sum(), style, label=name)
-    axes.plot([0, 100], [0, 100], ":", color="0.5", label="chance")
+    for (name, score), colour, style in zip(
+        rankings.items(), (BLUE, ORANGE), ("-", "--"), strict=True
+    ):
+        hits = 100.0 * found(score, flipped) / flipped.sum()
+        axes.plot(share, hits, style, color=colour, label=name)
+    axes.plot([0, 100], [0, 100], ":", color=GREY, label="chance")
     axes.set(
         title=f"Finding {flipped.sum()} flipped labels",
         xlabel="training rows inspected, highest score first (%)",
@@ -166,24 +165,19 @@ def _draw_rankings(axes: Axes, rankings: dict[str, FloatArray], flipped: BoolArr
     axes.legend(loc="lower right")
 
 
-def _draw_agreements(axes: Axes, exact: Agreement, agreements: list[Agreement]) -> None:
-    scale = 1e3
-    reach = scale * np.array([exact.effects.min(), exact.effects.max()])
-    axes.plot(reach, reach, "-", color="0.7", linewidth=1, zorder=0, label="predicted = exact")
-    for agreement, marker in zip(agreements, ("o", "x"), strict=True):
-        label = f"{NAMES[agreement.method]} (slope {agreement.slope:.3f})"
-        axes.plot(
-            scale * exact.effects, scale * agreement.effects, marker, markersize=4, label=label
-        )
+def _draw_agreements(axes: Axes, exact: Effects, predictions: list[Effects]) -> None:
+    actual = 1e3 * exact.values
+    ends = [actual.min(), actual.max()]
+    axes.plot(ends, ends, "-", color=GREY, linewidth=1, zorder=0, label="predicted = exact")
+    for effects, colour, marker in zip(predictions, (BLUE, ORANGE), ("o", "x"), strict=True):
+        label = NAMES[effects.method]
+        axes.plot(1e3 * effects.values, actual, marker, markersize=4, color=colour, label=label)
     axes.set(
         title="Leaving out one training row",
-        xlabel="exact change of the mean held-out loss (millinats)",
-        ylabel="predicted change (millinats)",
+        xlabel="predicted change of the mean held-out loss (millinats)",
+        ylabel="change found by retraining (millinats)",
     )
     axes.legend(loc="upper left")
-
-
-NAMES = {"influence": "first order", "newton": "Newton", "exact": "exact retraining"}
 
 
 def _fit(data: Data, l2: float) -> fi.Influence:
@@ -211,14 +205,18 @@ def _print_rankings(rankings: dict[str, FloatArray], flipped: BoolArray) -> None
     _print_table([f"Flipped labels found, of {flipped.sum()}", *heads], rows)
 
 
-def _print_agreements(exact: Agreement, agreements: list[Agreement]) -> None:
-    rows = [
-        [NAMES[a.method], f"{a.slope:.4f}", f"{a.pearson:.5f}", f"{a.seconds:.3f} s"]
-        for a in [*agreements, exact]
-    ]
-    heads = [f"Leaving out each of {exact.effects.size} rows", "slope", "Pearson r", "time"]
-    _print_table(heads, rows)
-    print("Slope and r: predicted against exact change of the mean held-out loss; 1 is perfect.")
+def _print_agreements(exact: Effects, predictions: list[Effects]) -> None:
+    rows = []
+    for effects in [*predictions, exact]:
+        agreement = Agreement.of(effects.values, exact.values)
+        numbers = [f"{agreement.pearson:.5f}", f"{agreement.slope:.4f}", f"{effects.seconds:.3f} s"]
+        rows.append([NAMES[effects.method], *numbers])
+    title = f"Leaving out each of {exact.values.size} rows"
+    _print_table([title, "Pearson r", "slope", "time"], rows)
+    print(
+        "r and slope (through the origin): exact on predicted change of the mean held-out loss;\n"
+        "1 is perfect, a slope above 1 means that the prediction is too small.\n"
+    )
 
 
 def _print_table(heads: list[str], rows: list[list[str]]) -> None:

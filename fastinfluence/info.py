@@ -60,19 +60,15 @@ def _versions() -> dict[str, str]:
 
 
 def _machine() -> dict[str, str]:
-    from fastinfluence.kernels.cache import cache_dir
+    from fastinfluence.kernels import cache
+    from fastinfluence.rows.base import available_threads
 
+    kept = cache.status()
     return {
         "platform": platform.platform(),
-        "cores": f"{_usable_cores()} usable of {os.cpu_count()}",
-        "cache": str(cache_dir()),
+        "threads": f"{available_threads()} of {os.cpu_count()} processors",
+        "cache": str(kept.folder) if kept.persistent else f"none: {kept.note}",
     }
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _extras() -> dict[str, str]:
