@@ -15,6 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("demo", "info"),
     ("adapters",),
     ("influence",),
+    ("validation",),
     ("removal", "perturbation", "diagnostics", "attack"),
     ("scoring",),
     ("sinks",),
@@ -36,9 +37,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 # Imports inside a function that may point up, by name: who, whom, and for which public method.
 LAZY_UPWARD: dict[tuple[str, str], str] = {
     ("influence", "adapters"): "Influence.from_estimator, Influence.from_torch",
-    ("influence", "plots"): ".plot()",
+    ("validation", "plots"): "Validation.plot()",
     ("influence", "report"): ".to_html()",
 }
+# Changes of the process that a file may make, and why.
+ALLOWED_CHANGES = {"sys.modules": ("kernels", "cache")}  # a generated module enters under its name
 # Programs, not the library: they may print and use the public names.
 PROGRAMS = ("cli", "demo", "info", "report")
 MAX_LINES = 300
@@ -175,7 +178,9 @@ def test_files_are_short(path):
 @FILES
 def test_no_global_state_is_changed(path):
     tree = ast.parse(path.read_text())
-    assert global_changes(tree, may_print=module(path)[0] in PROGRAMS) == []
+    found = global_changes(tree, may_print=module(path)[0] in PROGRAMS)
+    allowed = [what for what, where in ALLOWED_CHANGES.items() if where == module(path)]
+    assert [line for line in found if not any(what in line for what in allowed)] == []
 
 
 @FILES

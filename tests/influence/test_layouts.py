@@ -77,8 +77,8 @@ def test_float32_is_the_same_as_its_numbers_in_float64():
     single = b.X.astype(np.float32)
     one = fi.Influence.fit(b.spec(), single, b.y)
     other = fi.Influence.fit(b.spec(), single.astype(np.float64), b.y)
-    assert_close(one.on_loss(b.X_test, b.y_test), other.on_loss(b.X_test, b.y_test), rtol=1e-6)
-    assert_close(one.hessian.dense(), other.hessian.dense(), rtol=1e-6)
+    assert_close(one.on_loss(b.X_test, b.y_test), other.on_loss(b.X_test, b.y_test), rtol=1e-10)
+    assert_close(one.hessian.dense(), other.hessian.dense(), rtol=1e-12)
 
 
 def test_integer_and_bool_features():

@@ -134,11 +134,14 @@ def test_one_function_gradient_may_be_a_matrix_of_one_row():
     assert b.influence().on_function(gradient).shape == (1, b.case.n)
 
 
-def test_direct_part_is_added():
-    """What changes through the weights themselves is stated by the caller and added as it is."""
-    b = build(CASES[9])
-    infl = b.influence()
-    gradient, direct = np.ones((1, len(b.theta))), np.linspace(-1, 1, b.case.n)[None, :]
-    assert_close(
-        infl.on_function(gradient, direct=direct), infl.on_function(gradient) + direct, rtol=1e-13
-    )
+@pytest.mark.parametrize("name", ["logistic weighted", "logistic sum weighted"])
+def test_direct_part_is_a_derivative_by_the_weights(name):
+    """f = sum_i w_i c_i + a'theta: removing row i takes w_i c_i away beside moving theta."""
+    b = build(next(c for c in CASES if c.name == name))
+    infl, w, W = b.influence(), b.problem.weights, b.problem.total
+    gradient = np.random.default_rng(0).normal(size=(2, len(b.theta)))
+    direct = np.random.default_rng(1).normal(size=(2, b.case.n))
+    for effect, expected in (("removal", -w * direct), ("upweight", W * direct)):
+        moved = infl.on_function(gradient, effect=effect)
+        both = infl.on_function(gradient, direct=direct, effect=effect)
+        assert_close(both, moved + expected, rtol=1e-12)

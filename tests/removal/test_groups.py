@@ -95,13 +95,17 @@ def test_a_row_named_twice_is_removed_once():
 
 
 def test_a_removed_group_may_leave_no_optimum():
-    """Without a penalty, what is left of the rows can be separable: never a silent number."""
+    """Without a penalty, what is left can be separable: NaN and a warning, the others stand."""
     X = np.array([[-2.0], [-1.0], [0.5], [1.0], [2.0], [-0.5]])
     y = np.array([0, 0, 0, 1, 1, 1])
     infl = fi.Influence.fit(fi.GLM("logistic", l2=0.0), X, y)
-    with pytest.raises(fi.FastInfluenceError, match=r"(?i)separa|optimum|minimum") as caught:
-        infl.leave_group_out([[2, 5]], method="exact")
-    assert isinstance(caught.value, RuntimeError)
+    with pytest.warns(fi.FastInfluenceWarning, match=r"(?i)separa|optimum") as caught:
+        removed = infl.leave_group_out([[0], [2, 5]], method="exact")
+    assert len(caught) == 1
+    assert np.isfinite(removed.theta[0]).all()
+    assert np.isnan(removed.theta[1]).all()
+    assert np.isnan(removed.on_prediction(X)[:, 1]).all()
+    assert np.isfinite(removed.on_prediction(X)[:, 0]).all()
 
 
 def test_all_rows_cannot_be_removed():
