@@ -1,1 +1,79 @@
+"""Influence functions for GLMs and small MLPs at compiled speed.
 
+>>> import fastinfluence as fi
+>>> spec = fi.GLM("logistic", l2=0.01)
+>>> infl = fi.Influence.fit(spec, X, y)                     # doctest: +SKIP
+>>> infl.on_loss(X_test, y_test)                            # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from fastinfluence.errors import (
+    FastInfluenceError,
+    FastInfluenceWarning,
+    InputError,
+    LossError,
+    NoOptimumError,
+    SolverError,
+    UnsupportedError,
+)
+
+if TYPE_CHECKING:
+    from fastinfluence import solvers
+    from fastinfluence.influence import Influence
+    from fastinfluence.sinks import TopK, Total
+    from fastinfluence.spec import families, losses
+    from fastinfluence.spec.loss import Loss
+    from fastinfluence.spec.models import GLM
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "GLM": "fastinfluence.spec.models:GLM",
+    "Influence": "fastinfluence.influence:Influence",
+    "Loss": "fastinfluence.spec.loss:Loss",
+    "TopK": "fastinfluence.sinks:TopK",
+    "Total": "fastinfluence.sinks:Total",
+    "families": "fastinfluence.spec.families",
+    "losses": "fastinfluence.spec.losses",
+    "solvers": "fastinfluence.solvers",
+}
+"""Public names, imported when first used: importing the package costs next to nothing."""
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'fastinfluence' has no attribute {name!r}")
+    module, _, attribute = place.partition(":")
+    value = importlib.import_module(module)
+    if attribute:
+        value = getattr(value, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])
+
+
+__all__ = [
+    "GLM",
+    "FastInfluenceError",
+    "FastInfluenceWarning",
+    "Influence",
+    "InputError",
+    "Loss",
+    "LossError",
+    "NoOptimumError",
+    "SolverError",
+    "TopK",
+    "Total",
+    "UnsupportedError",
+    "families",
+    "losses",
+    "solvers",
+]

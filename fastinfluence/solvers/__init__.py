@@ -1,1 +1,8 @@
+"""Solvers of H x = b: frozen configurations that see only an operator."""
 
+from fastinfluence.solvers.base import Conditioning, Solution, Solver
+from fastinfluence.solvers.cg import CG, Jacobi
+from fastinfluence.solvers.choose import choose
+from fastinfluence.solvers.direct import Direct
+
+__all__ = ["CG", "Conditioning", "Direct", "Jacobi", "Solution", "Solver", "choose"]

@@ -1,0 +1,58 @@
+"""What every model kind offers to the layers above: five primitives, and a few facts."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastinfluence.problem import Problem, TestRows
+from fastinfluence.rows.base import Block
+from fastinfluence.types import FloatArray, IntArray
+
+
+class Engine(Protocol):
+    """A model linearised at one ``theta``.
+
+    The five primitives are ``linearize`` (done when the engine is made), ``hvp``, ``hessian``,
+    ``row_dot`` and ``mixed_vjp``. Right-hand sides ``V`` and ``S`` are always (p, t).
+    """
+
+    problem: Problem
+    theta: FloatArray
+    objective: float
+    gradient: FloatArray
+    fold: FloatArray
+
+    @property
+    def n_params(self) -> int:
+        """Length p of theta."""
+
+    @property
+    def convex(self) -> bool:
+        """Whether no row's term bends downwards at theta."""
+
+    def at(self, theta: FloatArray) -> Engine:
+        """The same model and data linearised at another theta."""
+
+    def hvp(self, V: FloatArray) -> FloatArray:
+        """Mean-form Hessian (penalty included, damping not) times V, shape (p, t)."""
+
+    def hessian(self) -> FloatArray:
+        """Mean-form Hessian (penalty included, damping not), shape (p, p)."""
+
+    def diagonal(self) -> FloatArray:
+        """Diagonal of :meth:`hessian`, shape (p,), without forming it."""
+
+    def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
+        """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
+
+    def mixed_vjp(self, rows: IntArray, s: FloatArray) -> FloatArray:
+        """∇x (∇l_i · s) for the chosen rows, shape (k, d)."""
+
+    def row_gradients(self, rows: IntArray) -> FloatArray:
+        """∇l_i of the chosen rows, shape (k, p); no penalty."""
+
+    def loss_gradients(self, test: TestRows) -> FloatArray:
+        """∇l(z_test), shape (t, p); no penalty."""
+
+    def prediction_gradients(self, test: TestRows, output: str) -> FloatArray:
+        """Gradient of the raw or mean prediction of each test row, shape (t, p)."""

@@ -1,0 +1,242 @@
+"""Generalised linear models on dense rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastinfluence.errors import InputError, LossError, UnsupportedError
+from fastinfluence.kernels.cpu import glm as kernels
+from fastinfluence.kernels.cpu import pointwise
+from fastinfluence.problem import Problem, TestRows
+from fastinfluence.rows.base import Block
+from fastinfluence.types import FloatArray, IntArray
+
+CURVATURES = {"hessian": "d2", "gauss-newton": "d2", "fisher": "fisher"}
+"""Pointwise output behind each curvature. f is linear in theta, so Gauss–Newton is the Hessian."""
+
+
+class GLMEngine:
+    """A GLM linearised at ``theta``.
+
+    Attributes
+    ----------
+    f, d1, d2 : ndarray, shape (n,)
+        Linear predictor, first derivative of the loss in f, and the curvature weight: the
+        second derivative, or its expectation for ``curvature="fisher"``.
+    objective : float
+        R(theta) in the spec's own reduction.
+    gradient : ndarray, shape (p,)
+        ∇R(theta) in mean form.
+    gradient_scale : ndarray, shape (p,)
+        (1/W) Σ_i w_i |d1_i x_ij| + |l2_j theta_j|: what the sum in ``gradient`` cancels from.
+    fold : ndarray, shape (p,)
+        What a row's g_i adds to ∇l_i: l2∘theta in mean form, zero in sum form.
+    """
+
+    def __init__(self, problem: Problem, theta: FloatArray, curvature: str = "hessian") -> None:
+        self.problem = problem
+        self.theta = theta
+        self.curvature = curvature
+        self._program = problem.spec.loss.program
+        self._params = problem.spec.loss.param_values
+        output = CURVATURES[curvature]
+        if output not in self._program.outputs:
+            raise UnsupportedError(
+                f'curvature="{curvature}" needs a loss with a mean function; '
+                f'{problem.spec.loss.name} has none: use "hessian"'
+            )
+        self._linearize(("value", "d1", output))
+        self.fold = problem.l2 * theta if problem.mean_form else np.zeros_like(theta)
+
+    @property
+    def n_params(self) -> int:
+        """Length p of theta."""
+        return len(self.theta)
+
+    @property
+    def convex(self) -> bool:
+        """Whether no row's term bends downwards at theta."""
+        return bool((self.d2 >= 0).all())
+
+    def at(self, theta: FloatArray) -> GLMEngine:
+        """The same model and data linearised at another theta."""
+        return GLMEngine(self.problem, theta, self.curvature)
+
+    # -- linearize ---------------------------------------------------------------------
+
+    def _linearize(self, outputs: tuple[str, str, str]) -> None:
+        problem, n = self.problem, self.problem.n_rows
+        self.f, self.d1, self.d2 = np.empty(n), np.empty(n), np.empty(n)
+        kernel = pointwise.kernel(self._program, outputs)
+
+        def task(block: Block) -> tuple[float, FloatArray, FloatArray]:
+            at = block.rows
+            f = self.f[at]
+            f[:] = self._linear(block.X, self.theta)
+            if problem.offset is not None:
+                f += problem.offset[at]
+            value = np.empty_like(f)
+            columns = (value, self.d1[at], self.d2[at])
+            kernel(f[:, None], problem.y[at], self._params, *(c[:, None] for c in columns))
+            slope = problem.w[at] * self.d1[at]
+            return (
+                float(problem.w[at] @ value),
+                self._transposed(block.X, slope),
+                self._transposed(np.abs(block.X), np.abs(slope)),
+            )
+
+        total, gradient, scale = problem.rows.map_reduce(task, _add_all, problem.n_threads)
+        self._check_domain()
+        pull = problem.penalty * self.theta
+        half_penalty = 0.5 * float(problem.l2 @ self.theta**2)
+        self.objective = total / (problem.W if problem.mean_form else 1.0) + half_penalty
+        self.gradient = gradient / problem.W + pull
+        self.gradient_scale = scale / problem.W + np.abs(pull)
+
+    def _check_domain(self) -> None:
+        bad = np.flatnonzero(~(np.isfinite(self.d1) & np.isfinite(self.d2)))
+        if len(bad):
+            i, loss = int(bad[0]), self.problem.spec.loss
+            raise LossError(
+                f"the loss {loss.name} has no finite derivatives at f = {self.f[i]:g} (row {i}, "
+                f"{len(bad)} rows in all): f must be {loss.f_domain}; rescale X or choose a link "
+                "whose domain holds every linear predictor"
+            )
+
+    # -- primitives --------------------------------------------------------------------
+
+    def hvp(self, V: FloatArray) -> FloatArray:
+        """Mean-form Hessian (penalty included, damping not) times V, shape (p, t)."""
+        problem = self.problem
+        scale = problem.w * self.d2 / problem.W
+        fused = V.shape[1] == 1
+        v = np.ascontiguousarray(V[:, 0], dtype=np.float64) if fused else V
+
+        def task(block: Block) -> FloatArray:
+            if fused:
+                out = np.zeros(len(v))
+                kernels.hvp_block(block.X, scale[block.rows], v, out)
+                return out[:, None]
+            products = scale[block.rows, None] * self._linear(block.X, V)
+            return self._transposed(block.X, products)
+
+        threads = problem.n_threads if fused else 1
+        return problem.rows.map_reduce(task, _add, threads) + problem.penalty[:, None] * V
+
+    def hessian(self) -> FloatArray:
+        """Mean-form Hessian (penalty included, damping not), shape (p, p)."""
+        problem = self.problem
+        out = self.weighted_gram(problem.w * self.d2 / problem.W)
+        out[np.diag_indices_from(out)] += problem.penalty
+        return out
+
+    def weighted_gram(self, scale: FloatArray) -> FloatArray:
+        """Σ_i scale_i x_i x_iᵀ with the intercept's column of ones, shape (p, p)."""
+
+        def task(block: Block) -> FloatArray:
+            c = scale[block.rows]
+            X = self.design(block.X)
+            if (c >= 0).all():  # one array times its own transpose: half the operations
+                X = np.multiply(X, np.sqrt(c)[:, None])
+                return X.T @ X
+            return X.T @ (c[:, None] * X)
+
+        return self.problem.rows.map_reduce(task, _add, 1)
+
+    def diagonal(self) -> FloatArray:
+        """Diagonal of :meth:`hessian`, shape (p,), without forming it."""
+        problem = self.problem
+        scale = problem.w * self.d2 / problem.W
+
+        def task(block: Block) -> FloatArray:
+            X = block.X.astype(np.float64, copy=False)
+            return self._transposed(X * X, scale[block.rows])
+
+        return problem.rows.map_reduce(task, _add, 1) + problem.penalty
+
+    def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
+        """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
+        d = block.X.shape[1]
+        out = S[:d].T @ block.X.T
+        if len(S) > d:
+            out += S[d][:, None]
+        out *= self.d1[block.rows]
+        return out
+
+    def mixed_vjp(self, rows: IntArray, s: FloatArray) -> FloatArray:
+        """∇x (∇l_i · s) for the chosen rows, shape (k, d): d1 s + d2 (x̃·s) coef."""
+        X, d = self.problem.rows.take(rows), self.problem.rows.n_features
+        along = self._linear(X, s)
+        return self.d1[rows, None] * s[None, :d] + (self.d2[rows] * along)[:, None] * self.theta[:d]
+
+    # -- gradients of single rows ------------------------------------------------------
+
+    def row_gradients(self, rows: IntArray) -> FloatArray:
+        """∇l_i of the chosen rows, shape (k, p); no penalty."""
+        return self.d1[rows, None] * self.design(self.problem.rows.take(rows))
+
+    def loss_gradients(self, test: TestRows) -> FloatArray:
+        """∇l(z_test), shape (t, p); no penalty."""
+        (d1,) = self.test_pointwise(test, self.theta[:, None], ("d1",))
+        return d1 * self.design(test.X)
+
+    def prediction_gradients(self, test: TestRows, output: str) -> FloatArray:
+        """Gradient of the raw or mean prediction of each test row, shape (t, p)."""
+        design = self.design(test.X)
+        if output == "raw":
+            return design
+        slope = self.predictions(test, self.theta[:, None], "mean_d1")
+        return slope * design
+
+    # -- values at other parameters ----------------------------------------------------
+
+    def test_pointwise(
+        self, test: TestRows, Theta: FloatArray, outputs: tuple[str, ...]
+    ) -> tuple[FloatArray, ...]:
+        """Pointwise outputs at the test rows for every column of Theta (p, k), each (t, k)."""
+        if test.y is None:
+            raise InputError("y_test is needed to evaluate the loss of test rows")
+        F = self._linear(test.X, Theta) + test.offset[:, None]
+        return pointwise.evaluate(self._program, self._params, F, test.y, outputs)
+
+    def predictions(self, test: TestRows, Theta: FloatArray, output: str) -> FloatArray:
+        """Predictions of the test rows at every column of Theta (p, k), shape (t, k)."""
+        F = self._linear(test.X, Theta) + test.offset[:, None]
+        if output == "raw":
+            return F
+        if output not in self._program.outputs:
+            loss = self.problem.spec.loss.name
+            raise UnsupportedError(f'the loss {loss} has no mean function: use output="raw"')
+        y = np.zeros(len(F)) if test.y is None else test.y
+        (mean,) = pointwise.evaluate(self._program, self._params, F, y, (output,))
+        return mean
+
+    # -- the implied column of ones ----------------------------------------------------
+
+    def design(self, X: FloatArray) -> FloatArray:
+        """X as float64 with the column of ones where the model has an intercept."""
+        if self.problem.spec.fit_intercept:
+            return np.concatenate([X, np.ones((len(X), 1))], axis=1, dtype=np.float64)
+        return X.astype(np.float64, copy=False)
+
+    def _linear(self, X: FloatArray, V: FloatArray) -> FloatArray:
+        d = X.shape[1]
+        out: FloatArray = X @ V[:d]
+        return out + V[d] if len(V) > d else out
+
+    def _transposed(self, X: FloatArray, C: FloatArray) -> FloatArray:
+        out: FloatArray = X.T @ C
+        if self.problem.spec.fit_intercept:
+            return np.concatenate([out, C.sum(axis=0, keepdims=True)])
+        return out
+
+
+def _add(a: FloatArray, b: FloatArray) -> FloatArray:
+    a += b
+    return a
+
+
+def _add_all(
+    a: tuple[float, FloatArray, FloatArray], b: tuple[float, FloatArray, FloatArray]
+) -> tuple[float, FloatArray, FloatArray]:
+    return a[0] + b[0], _add(a[1], b[1]), _add(a[2], b[2])

@@ -1,0 +1,171 @@
+"""To the optimum: Newton's method with an honest account of where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastinfluence.curvature import Curvature
+from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.errors import LossError, NoOptimumError, SolverError
+from fastinfluence.inputs import listed
+from fastinfluence.problem import Problem
+from fastinfluence.progress import Progress, silent
+from fastinfluence.solvers.base import Solver
+from fastinfluence.solvers.choose import choose
+from fastinfluence.types import FloatArray
+
+MAX_ITERATIONS = 200
+RUNAWAY_STEPS = 5
+"""Steps that stay long after the gradient has vanished before the optimum is called absent."""
+MAX_HALVINGS = 40
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class FitStatus:
+    """How a fit ended.
+
+    Attributes
+    ----------
+    gradient_norm : float
+        ‖∇R‖₂ in the spec's own reduction.
+    step : float
+        max_j |(H⁻¹∇R)_j|: how far the optimum still is, in theta.
+    iterations : int
+    message : str
+        ``"converged"``, or that rounding forbids the tolerance.
+    """
+
+    gradient_norm: float
+    step: float
+    iterations: int
+    message: str
+
+
+@dataclass(frozen=True)
+class _Tolerance:
+    """Both conditions of convergence: a small gradient, and a small Newton step."""
+
+    tol: float
+
+    def gradient(self, engine: GLMEngine) -> bool:
+        return gradient_norm(engine) <= self.tol
+
+    def step(self, engine: GLMEngine, step: FloatArray) -> bool:
+        return float(np.abs(step).max()) <= self.tol * (1 + float(np.abs(engine.theta).max()))
+
+
+def gradient_norm(engine: GLMEngine) -> float:
+    """‖∇R‖₂ in the spec's own reduction."""
+    unit = 1.0 if engine.problem.mean_form else engine.problem.W
+    return float(np.linalg.norm(engine.gradient)) * unit
+
+
+def minimize(
+    problem: Problem,
+    theta: FloatArray,
+    tol: float = 1e-9,
+    solver: Solver | None = None,
+    progress: Progress = silent,
+) -> tuple[FloatArray, FitStatus]:
+    """Minimise the problem's objective from ``theta`` by Newton's method.
+
+    Stops when ‖∇R‖ ≤ tol and max_j |(H⁻¹∇R)_j| ≤ tol·(1 + ‖theta‖∞), or where rounding
+    forbids further progress, which the status then says.
+
+    Raises
+    ------
+    NoOptimumError
+        If the objective keeps falling along a direction: separable data, an empty category.
+    """
+    tolerance = _Tolerance(tol)
+    engine = GLMEngine(problem, theta)
+    runaway = 0
+    for iteration in range(MAX_ITERATIONS):
+        progress("fitting", iteration, MAX_ITERATIONS)
+        step = _newton_step(engine, solver)
+        flat = tolerance.gradient(engine)
+        if flat and tolerance.step(engine, step):
+            return engine.theta, _status(engine, step, iteration, "converged")
+        runaway = runaway + 1 if flat else 0
+        if runaway > RUNAWAY_STEPS and not _bounded_below(engine):
+            raise NoOptimumError(_runaway_message(engine, step))
+        moved = _line_search(engine, step)
+        if moved is None:
+            return engine.theta, _stalled(engine, step, iteration)
+        engine = moved
+    raise NoOptimumError(_runaway_message(engine, step))
+
+
+def _newton_step(engine: GLMEngine, solver: Solver | None) -> FloatArray:
+    """H⁻¹∇R, or a descent direction near it where H is indefinite."""
+    operator = Curvature(engine)
+    chosen = solver or choose(operator, n_sides=1).solver
+    side = engine.gradient[:, None]
+    if not np.any(side):
+        return np.zeros(len(side))
+    try:
+        step = chosen.prepare(operator).apply(side)[:, 0]
+    except SolverError:  # negative curvature, or CG out of steps: scaled steepest descent
+        step = np.zeros(len(side))
+    if float(step @ engine.gradient) > 0:
+        return step
+    bend = np.abs(operator.diagonal())
+    return engine.gradient / np.where(bend > 0, bend, 1.0)
+
+
+def _line_search(engine: GLMEngine, step: FloatArray) -> GLMEngine | None:
+    """The first of theta − step·2⁻ᵏ that lowers the objective, or None where rounding decides."""
+    slope = float(step @ engine.gradient)
+    unit = 1.0 if engine.problem.mean_form else engine.problem.W
+    rounding = 8 * EPS * max(abs(engine.objective), abs(slope) * unit)
+    length = 1.0
+    for _ in range(MAX_HALVINGS):
+        trial = _try(engine, engine.theta - length * step)
+        if trial is not None:
+            fall = engine.objective - trial.objective
+            if fall >= 1e-4 * length * slope * unit and fall > rounding:
+                return trial
+            if abs(fall) <= rounding and gradient_norm(trial) < 0.9 * gradient_norm(engine):
+                return trial
+        length /= 2
+        if length * float(np.abs(step).max()) <= EPS * float(np.abs(engine.theta).max()):
+            return None
+    return None
+
+
+def _try(engine: GLMEngine, theta: FloatArray) -> GLMEngine | None:
+    """The engine at theta, or None where theta leaves the loss's domain or overflows."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            trial = engine.at(theta)
+    except LossError:
+        return None
+    return trial if np.isfinite(trial.objective) else None
+
+
+def _status(engine: GLMEngine, step: FloatArray, iterations: int, message: str) -> FitStatus:
+    return FitStatus(gradient_norm(engine), float(np.abs(step).max()), iterations, message)
+
+
+def _stalled(engine: GLMEngine, step: FloatArray, iterations: int) -> FitStatus:
+    return _status(engine, step, iterations, "stopped where rounding hides further progress")
+
+
+def _bounded_below(engine: GLMEngine) -> bool:
+    return bool((engine.problem.penalty > 0).all())
+
+
+def _runaway_message(engine: GLMEngine, step: FloatArray) -> str:
+    problem = engine.problem
+    share = np.abs(step) / max(float(np.abs(step).max()), np.finfo(np.float64).tiny)
+    order = np.argsort(-share)
+    names = [problem.param_names[j] for j in order if share[j] > 0.1]
+    return (
+        f"no finite optimum: the {problem.spec.loss.name} objective keeps falling as theta grows "
+        f"along {listed(names)} (‖theta‖ = {np.linalg.norm(engine.theta):.3g}, "
+        f"‖∇R‖ = {gradient_norm(engine):.1e}). The classes may be separable or a category may "
+        "hold one outcome only: add l2 > 0, or drop or merge those columns"
+    )

@@ -1,0 +1,196 @@
+"""The façade: a fitted model and its training table, asked which rows made it so."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from fastinfluence.errors import InputError
+from fastinfluence.fit import FitStatus, minimize
+from fastinfluence.influence.base import Settings
+from fastinfluence.influence.removals import Removals
+from fastinfluence.inputs import checked_theta, non_negative
+from fastinfluence.problem import Problem
+from fastinfluence.progress import Progress
+from fastinfluence.removal import Refit
+from fastinfluence.report import Report, make_report
+from fastinfluence.solvers import Solver
+from fastinfluence.spec.models import GLM
+from fastinfluence.types import FloatArray
+
+
+class Influence(Removals):
+    """Influence of training rows on a fitted model (Koh & Liang 2017).
+
+    Never fits: ``theta`` is taken as it is. Use :meth:`fit` to fit, :meth:`from_estimator` for
+    a fitted scikit-learn model.
+
+    Scores are in the unit of the quantity asked about. ``effect="removal"`` (default) is the
+    predicted change when row i is removed, +(w_i/W)·∇fᵀH⁻¹g_i, so that on a loss a positive
+    score means that the row was helpful. ``effect="upweight"`` is the paper's
+    I_up = −∇fᵀH⁻¹g_i (eq. 1 and 2), and removal = −(w_i/W)·upweight.
+
+    Parameters
+    ----------
+    spec : GLM
+        What was minimised.
+    X : array_like, shape (n, d)
+        Training rows: a NumPy array, or a pandas, polars or Arrow table. Not copied.
+    y : array_like, shape (n,)
+        Targets. For two-class losses any two labels; the larger one is the positive one.
+    theta : array_like, shape (p,)
+        Coefficients, then the intercept.
+    sample_weight, offset : array_like, shape (n,), optional
+    solver : "auto" or a solver of ``fi.solvers``, default "auto"
+    damping : float, default 0.0
+        Added to H's diagonal for scores; never enters fitting, "exact" or "refit".
+    curvature : {"hessian", "gauss-newton", "fisher"}, default "hessian"
+        The observed Hessian, its Gauss–Newton form (the same for a GLM), or its expectation
+        under the model.
+    device : {"cpu"}, default "cpu"
+    n_threads : int, optional
+        Threads of this library's own kernels; by default all that the process may use.
+    progress : bool or callable, optional
+        True prints a line on a terminal; a callable gets (phase, done, total).
+
+    Raises
+    ------
+    InputError
+        For wrong shapes, NaN or infinity, labels outside the loss's domain.
+    LossError
+        If the loss has no finite derivatives at ``theta``.
+    """
+
+    def __init__(
+        self,
+        spec: GLM,
+        X: Any,
+        y: Any,
+        theta: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        solver: Solver | str = "auto",
+        damping: float = 0.0,
+        curvature: str = "hessian",
+        device: str = "cpu",
+        n_threads: int | None = None,
+        progress: bool | Progress | None = None,
+    ) -> None:
+        settings = Settings.of(solver, damping, curvature, progress)
+        problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
+        d = problem.rows.n_features
+        self._setup(problem, checked_theta(theta, problem.n_params, d), settings)
+        self._warn_if_far()
+
+    @classmethod
+    def _of(
+        cls,
+        problem: Problem,
+        theta: FloatArray,
+        settings: Settings,
+        status: FitStatus | None = None,
+        refit: Refit | None = None,
+    ) -> Self:
+        out = cls.__new__(cls)
+        out._setup(problem, theta, settings, status, refit)
+        return out
+
+    @classmethod
+    def fit(
+        cls,
+        spec: GLM,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        solver: Solver | str = "auto",
+        damping: float = 0.0,
+        curvature: str = "hessian",
+        device: str = "cpu",
+        n_threads: int | None = None,
+        progress: bool | Progress | None = None,
+        tol: float = 1e-9,
+        theta: Any = None,
+    ) -> Self:
+        """Minimise the objective, then wrap the optimum.
+
+        Parameters are those of :class:`Influence`, and
+
+        tol : float, default 1e-9
+            Stop when ‖∇R‖ ≤ tol and max_j |(H⁻¹∇R)_j| ≤ tol·(1 + ‖theta‖∞).
+            ``infl.fit_status`` says so where rounding forbids the first.
+        theta : array_like, shape (p,), optional
+            Where to start; zeros by default.
+
+        Raises
+        ------
+        NoOptimumError
+            If no finite optimum exists (separable data, an empty category).
+        """
+        if not non_negative(tol, "tol") > 0:
+            raise InputError("tol must be positive")
+        settings = Settings.of(solver, damping, curvature, progress)
+        problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
+        d = problem.rows.n_features
+        start = _start(problem) if theta is None else checked_theta(theta, problem.n_params, d)
+        chosen = None if isinstance(solver, str) else solver
+        best, status = minimize(problem, start, tol, chosen, settings.progress)
+        return cls._of(problem, best, settings, status)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        fitted: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        solver: Solver | str = "auto",
+        damping: float = 0.0,
+        curvature: str = "hessian",
+        n_threads: int | None = None,
+        progress: bool | Progress | None = None,
+    ) -> Self:
+        """Wrap a fitted scikit-learn model, or a Pipeline that ends with one.
+
+        Parameters
+        ----------
+        fitted : estimator
+            See the table of supported estimators in the guide.
+        X, y : array_like
+            What it was fitted on, before any Pipeline step.
+        sample_weight : array_like, shape (n,), optional
+            What it was fitted with.
+        solver, damping, curvature, n_threads, progress
+            As in :class:`Influence`.
+
+        Raises
+        ------
+        UnsupportedError
+            Naming the estimator or the option that is not supported, and what to do.
+        """
+        from fastinfluence.adapters import adapt
+
+        settings = Settings.of(solver, damping, curvature, progress)
+        adapted = adapt(fitted, X, y, sample_weight, n_threads)
+        out = cls._of(adapted.problem, adapted.theta, settings, refit=adapted.refit)
+        out._warn_if_far()
+        return out
+
+    def polish(self, tol: float = 1e-9) -> Self:
+        """A new Influence at the optimum, by Newton's method from this theta."""
+        solver = self._settings.solver
+        chosen = None if isinstance(solver, str) else solver
+        theta, status = minimize(
+            self._problem, self.theta, tol, chosen, progress=self._settings.progress
+        )
+        return type(self)._of(self._problem, theta, self._settings, status, self._refit)
+
+    def report(self) -> Report:
+        """Solver and why, conditioning, warnings, and a refit of ten rows where that is cheap."""
+        return make_report(self)
+
+
+def _start(problem: Problem) -> FloatArray:
+    """Where a fit starts: zeros, or inside the loss's domain where zero lies outside."""
+    return np.zeros(problem.n_params)

@@ -1,0 +1,176 @@
+"""Questions answered to first order: one solve, one pass over the rows."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, overload
+
+import numpy as np
+
+from fastinfluence.errors import InputError
+from fastinfluence.influence.base import InfluenceBase
+from fastinfluence.inputs import checked_rows, one_of
+from fastinfluence.scoring import Scale, self_influence, stream_scores
+from fastinfluence.sinks import Matrix, Sink
+from fastinfluence.solvers import Solution
+from fastinfluence.types import Effect, FloatArray
+
+R = TypeVar("R")
+OUTPUTS = ("raw", "mean")
+
+
+class Scores(InfluenceBase):
+    """Inverse-Hessian-vector products and the scores they give."""
+
+    def ihvp(self, V: Any) -> Solution:
+        """Inverse-Hessian-vector products H⁻¹V, with residuals and error bounds.
+
+        Parameters
+        ----------
+        V : array_like, shape (p, t)
+
+        Returns
+        -------
+        Solution
+            ``.x`` has shape (p, t).
+        """
+        p = self._engine.n_params
+        sides = np.asarray(V, dtype=np.float64)
+        if sides.ndim == 1:
+            sides = sides[:, None]
+        if sides.ndim != 2 or sides.shape[0] != p:
+            raise InputError(f"V has shape {np.shape(V)} but the model has p = {p}: give (p, t)")
+        if not np.isfinite(sides).all():
+            raise InputError("V holds NaN or infinity")
+        return self._prepared.solve(sides)
+
+    def on_params(self, rows: Any, effect: Effect = "removal") -> FloatArray:
+        """Influence of each row on theta, shape (k, p).
+
+        ``"removal"``: the predicted theta₋ᵢ − theta, (w_i/W)·H⁻¹g_i. ``"upweight"``: −H⁻¹g_i
+        (I_up,params, eq. 1).
+        """
+        chosen = checked_rows(rows, self.n_rows)
+        factors = Scale.of(effect, self._engine).factors[chosen, None]
+        g = self._engine.row_gradients(chosen) + self._engine.fold
+        return factors * self._solve(np.ascontiguousarray(g.T)).T
+
+    @overload
+    def on_loss(
+        self,
+        X_test: Any,
+        y_test: Any,
+        effect: Effect = ...,
+        out: None = ...,
+        offset_test: Any = ...,
+    ) -> FloatArray: ...
+    @overload
+    def on_loss(
+        self,
+        X_test: Any,
+        y_test: Any,
+        effect: Effect = ...,
+        *,
+        out: Sink[R],
+        offset_test: Any = ...,
+    ) -> R: ...
+    def on_loss(
+        self,
+        X_test: Any,
+        y_test: Any,
+        effect: Effect = "removal",
+        out: Sink[Any] | None = None,
+        offset_test: Any = None,
+    ) -> Any:
+        """Influence of every training row on the loss of every test row, shape (t, n).
+
+        I_up,loss of eq. 2 for ``effect="upweight"``; the predicted change of the test loss
+        by removal otherwise. The test loss holds no penalty.
+
+        Parameters
+        ----------
+        X_test : array_like, shape (t, d)
+        y_test : array_like, shape (t,)
+        effect : {"removal", "upweight"}
+        out : None, fi.TopK(k) or fi.Total()
+            An array by default; a :class:`TopKResult`, or sums over the test rows, shape (n,).
+        offset_test : array_like, shape (t,), optional
+            Required where the model was trained with an offset.
+        """
+        test = self._problem.test_rows(X_test, y_test, offset_test)
+        if test.y is None:
+            raise InputError("y_test is needed: on_loss asks about the loss of labelled rows")
+        return self._score(self._engine.loss_gradients(test), effect, out)
+
+    def on_prediction(
+        self,
+        X_test: Any,
+        output: str = "raw",
+        effect: Effect = "removal",
+        out: Sink[Any] | None = None,
+        offset_test: Any = None,
+    ) -> Any:
+        """Influence of every training row on every test prediction, shape (t, n).
+
+        ``output="raw"`` is the linear predictor f, ``"mean"`` the mean or probability.
+        """
+        one_of(output, OUTPUTS, "output")
+        test = self._problem.test_rows(X_test, None, offset_test)
+        return self._score(self._engine.prediction_gradients(test, output), effect, out)
+
+    def on_function(
+        self,
+        gradient: Any,
+        direct: Any = None,
+        effect: Effect = "removal",
+        out: Sink[Any] | None = None,
+    ) -> Any:
+        """Influence of every training row on any functions of theta, shape (t, n).
+
+        Parameters
+        ----------
+        gradient : array_like, shape (t, p) or (p,)
+            Gradient of each function at theta.
+        direct : array_like, shape (t, n), optional
+            Derivative of each function with respect to each sample weight at fixed theta.
+        """
+        p = self._engine.n_params
+        gradients = np.atleast_2d(np.asarray(gradient, dtype=np.float64))
+        if gradients.ndim != 2 or gradients.shape[1] != p:
+            raise InputError(
+                f"gradient has shape {np.shape(gradient)} but the model has p = {p}: give (t, p)"
+            )
+        if not np.isfinite(gradients).all():
+            raise InputError("gradient holds NaN or infinity")
+        through = None
+        if direct is not None:
+            through = np.atleast_2d(np.asarray(direct, dtype=np.float64))
+            wanted = (len(gradients), self.n_rows)
+            if through.shape != wanted or not np.isfinite(through).all():
+                raise InputError(
+                    f"direct must be finite with shape {wanted}, one derivative per function "
+                    f"and training row; it has shape {np.shape(direct)}"
+                )
+        return self._score(gradients, effect, out, through)
+
+    def self_influence(self, effect: Effect = "removal") -> FloatArray:
+        """Every row's influence on its own loss, shape (n,).
+
+        ``"removal"``: (w_i/W)·∇l_iᵀH⁻¹g_i, zero or positive up to the penalty's term. Large
+        values mark rows that the model fits only because they are there.
+        """
+        return self_influence(self._engine, self._prepared, effect, self._settings.progress)
+
+    def _score(
+        self,
+        gradients: FloatArray,
+        effect: Effect,
+        out: Sink[Any] | None,
+        direct: FloatArray | None = None,
+    ) -> Any:
+        if out is not None and not hasattr(out, "open"):
+            raise InputError(f"out={out!r} is not a sink: use fi.TopK(k), fi.Total() or None")
+        Scale.of(effect, self._engine)
+        S = self._solve(np.ascontiguousarray(gradients.T))
+        return stream_scores(
+            self._engine, S, effect, out or Matrix(), direct, self._settings.progress
+        )

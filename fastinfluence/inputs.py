@@ -1,0 +1,143 @@
+"""Checks of what callers pass: one clear error, or arrays that need no further checking."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastinfluence.errors import InputError
+from fastinfluence.rows.base import Block, Rows
+from fastinfluence.tables import as_vector
+from fastinfluence.types import FloatArray, IntArray
+
+MAX_LISTED = 5
+
+
+def check_finite_rows(rows: Rows, names: Sequence[str], what: str, n_threads: int) -> None:
+    """Refuse NaN and infinity, naming the column and the first row.
+
+    A block whose sum is finite holds neither, so a clean table costs one addition a number.
+    """
+
+    def first_bad(block: Block) -> tuple[int, int] | None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(block.X.sum(dtype=np.float64)):
+                return None
+        bad = np.argwhere(~np.isfinite(block.X))
+        return (block.start + int(bad[0, 0]), int(bad[0, 1])) if len(bad) else None
+
+    found = rows.map_reduce(first_bad, lambda a, b: a if a is not None else b, n_threads)
+    if found is not None:
+        row, column = found
+        value = rows_value(rows, row, column)
+        raise InputError(
+            f"{what} holds {value} in row {row}, column {names[column]!r}: "
+            "impute or drop it before scoring"
+        )
+
+
+def rows_value(rows: Rows, row: int, column: int) -> float:
+    """One number of the table."""
+    return float(rows.take(np.array([row], dtype=np.intp))[0, column])
+
+
+def finite_vector(values: Any, n: int, what: str) -> FloatArray:
+    """A finite float64 vector of length n."""
+    out = as_vector(values, what)
+    if len(out) != n:
+        raise InputError(f"{what} has {len(out)} entries but X has {n} rows")
+    try:
+        out = np.ascontiguousarray(out, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} is not numeric ({out.dtype}): {error}") from error
+    bad = np.flatnonzero(~np.isfinite(out))
+    if len(bad):
+        raise InputError(f"{what} holds {out[bad[0]]} in row {bad[0]}: impute or drop that row")
+    return out
+
+
+def checked_weights(values: Any, n: int) -> FloatArray:
+    """Sample weights, finite and not negative, with a positive sum."""
+    w = finite_vector(values, n, "sample_weight")
+    negative = np.flatnonzero(w < 0)
+    if len(negative):
+        raise InputError(
+            f"sample_weight is negative ({w[negative[0]]}) in row {negative[0]}: "
+            "weights must be zero or positive"
+        )
+    total = float(w.sum())
+    if not 0 < total < np.inf:
+        raise InputError(f"sample_weight sums to {total}: at least one weight must be positive")
+    return w
+
+
+def checked_theta(theta: Any, p: int, d: int) -> FloatArray:
+    """The flat parameter vector, shape (p,)."""
+    try:
+        out = np.array(theta, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"theta is not numeric: {error}") from error
+    if out.ndim != 1 or len(out) != p:
+        parts = f"{d} coefficients" + (", then the intercept" if p > d else "")
+        raise InputError(f"theta has shape {out.shape} but the model needs ({p},): {parts}")
+    if not np.isfinite(out).all():
+        raise InputError(f"theta[{int(np.flatnonzero(~np.isfinite(out))[0])}] is not finite")
+    return out
+
+
+def checked_rows(rows: Any, n: int, what: str = "rows") -> IntArray:
+    """Row positions as an index array; negative positions and boolean masks as in NumPy."""
+    given = np.atleast_1d(np.asarray(rows))
+    if given.ndim != 1:
+        raise InputError(f"{what} must have one dimension, not shape {given.shape}")
+    if given.dtype.kind == "b":
+        if len(given) != n:
+            raise InputError(f"{what} is a mask of length {len(given)} but there are {n} rows")
+        given = np.flatnonzero(given)
+    if len(given) == 0:
+        raise InputError(f"{what} is empty: name at least one row")
+    if given.dtype.kind not in "iu":
+        raise InputError(f"{what} must be integer positions, not {given.dtype}")
+    outside = np.flatnonzero((given < -n) | (given >= n))
+    if len(outside):
+        raise InputError(f"{what} holds {given[outside[0]]} but there are {n} rows (0 to {n - 1})")
+    out = given.astype(np.intp)
+    return np.where(out < 0, out + n, out)
+
+
+def non_negative(value: Any, what: str) -> float:
+    """A finite number that is zero or larger."""
+    try:
+        out = float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}={value!r} is not a number") from error
+    if not 0 <= out < np.inf:
+        raise InputError(f"{what}={value!r} must be finite and not negative")
+    return out
+
+
+def positive_count(value: Any, what: str) -> int:
+    """An integer of at least one."""
+    try:
+        out = operator.index(value)
+    except TypeError as error:
+        raise InputError(f"{what}={value!r} must be an integer") from error
+    if out < 1:
+        raise InputError(f"{what}={value!r} must be at least 1")
+    return out
+
+
+def one_of(value: Any, allowed: Sequence[str], what: str) -> str:
+    """A keyword from a fixed list."""
+    if value not in allowed:
+        raise InputError(f"{what}={value!r} is unknown: use one of {', '.join(allowed)}")
+    return str(value)
+
+
+def listed(names: Sequence[str], limit: int = MAX_LISTED) -> str:
+    """A few names for a message: ``a, b, c and 12 more``."""
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

@@ -1,0 +1,187 @@
+"""A specification met with data: validated once, then trusted by every layer above."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.inputs import (
+    check_finite_rows,
+    checked_weights,
+    finite_vector,
+    listed,
+    one_of,
+    positive_count,
+)
+from fastinfluence.labels import LabelCodec
+from fastinfluence.rows.base import Rows, available_threads
+from fastinfluence.rows.dense import DenseRows
+from fastinfluence.spec.models import GLM
+from fastinfluence.tables import Table, as_table
+from fastinfluence.types import FloatArray
+
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class TestRows:
+    """Test rows checked against the training table: X (t, d), y (t,) or None, offset (t,)."""
+
+    __test__ = False  # not a test class, whatever its name suggests to a collector
+
+    X: FloatArray
+    y: FloatArray | None
+    offset: FloatArray
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows, encoded targets, weights and offset of one model.
+
+    Attributes
+    ----------
+    spec : GLM
+    rows : Rows
+        n rows of d features.
+    y : ndarray, shape (n,)
+        Targets as the loss wants them.
+    w : ndarray, shape (n,)
+        Sample weights; ones when none were given.
+    offset : ndarray, shape (n,), or None
+        Added to the linear predictor.
+    codec : LabelCodec
+        How the caller's targets are encoded.
+    feature_names : tuple of str
+    labels : sequence or None
+        The caller's row labels.
+    named : bool
+        Whether the column names are the caller's.
+    n_threads : int
+    transform : callable or None
+        Turns the caller's test rows into this table's columns (a Pipeline's first steps).
+    """
+
+    spec: GLM
+    rows: Rows
+    y: FloatArray
+    w: FloatArray
+    offset: FloatArray | None
+    codec: LabelCodec
+    feature_names: tuple[str, ...]
+    labels: Sequence[Any] | None
+    named: bool
+    n_threads: int
+    transform: Callable[[Any], Any] | None = None
+
+    @classmethod
+    def build(
+        cls,
+        spec: GLM,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        offset: Any = None,
+        device: str = "cpu",
+        n_threads: int | None = None,
+        codec: LabelCodec | None = None,
+        transform: Callable[[Any], Any] | None = None,
+    ) -> Problem:
+        """Check everything the caller gave; raise one clear InputError, or return a Problem."""
+        if not isinstance(spec, GLM):
+            raise InputError(f"spec is a {type(spec).__name__}: pass fi.GLM(...)")
+        if one_of(device, DEVICES, "device") != "cpu":
+            raise UnsupportedError('device="cuda" is not available in this version: use "cpu"')
+        threads = (
+            available_threads() if n_threads is None else positive_count(n_threads, "n_threads")
+        )
+        table = as_table(X)
+        rows = DenseRows(table.values)
+        check_finite_rows(rows, table.names, "X", threads)
+        n = rows.n_rows
+        codec = codec or LabelCodec.learn(spec.loss, y)
+        w = np.ones(n) if sample_weight is None else checked_weights(sample_weight, n)
+        return cls(
+            spec=spec,
+            rows=rows,
+            y=codec.encode(y, n),
+            w=w,
+            offset=None if offset is None else finite_vector(offset, n, "offset"),
+            codec=codec,
+            feature_names=table.names,
+            labels=table.labels,
+            named=table.named,
+            n_threads=threads,
+            transform=transform,
+        )
+
+    @property
+    def n_rows(self) -> int:
+        """Number of training rows n."""
+        return self.rows.n_rows
+
+    @property
+    def n_params(self) -> int:
+        """Length p of theta."""
+        return self.spec.n_params(self.rows.n_features)
+
+    @cached_property
+    def W(self) -> float:
+        """Sum of the weights."""
+        return float(self.w.sum())
+
+    @cached_property
+    def l2(self) -> FloatArray:
+        """The penalty of each parameter in the spec's reduction, shape (p,)."""
+        return self.spec.l2_vector(self.rows.n_features)
+
+    @property
+    def mean_form(self) -> bool:
+        """Whether the objective divides by W."""
+        return self.spec.reduction == "mean"
+
+    @cached_property
+    def penalty(self) -> FloatArray:
+        """The penalty of each parameter in mean form, shape (p,): what H has on its diagonal."""
+        return self.l2 if self.mean_form else self.l2 / self.W
+
+    @cached_property
+    def param_names(self) -> list[str]:
+        """Names of the entries of theta."""
+        return self.spec.param_names(self.feature_names)
+
+    def test_rows(self, X_test: Any, y_test: Any = None, offset_test: Any = None) -> TestRows:
+        """Check test rows against this problem; a single row may be one-dimensional."""
+        table = self._test_table(X_test)
+        X = np.ascontiguousarray(table.values, dtype=np.float64)
+        t, d = X.shape
+        if d != self.rows.n_features:
+            raise InputError(
+                f"X_test has {d} columns but the model was trained on {self.rows.n_features}"
+            )
+        check_finite_rows(DenseRows(X), self.feature_names, "X_test", 1)
+        if offset_test is None and self.offset is not None:
+            raise InputError("the model was trained with an offset: give offset_test too")
+        offset = (
+            np.zeros(t) if offset_test is None else finite_vector(offset_test, t, "offset_test")
+        )
+        y = None if y_test is None else self.codec.encode(np.atleast_1d(y_test), t, "y_test")
+        return TestRows(X, y, offset)
+
+    def _test_table(self, X_test: Any) -> Table:
+        if self.transform is not None:
+            X_test = self.transform(X_test)
+        if isinstance(X_test, np.ndarray) and X_test.ndim == 1:
+            X_test = X_test[None, :]
+        table = as_table(X_test, "X_test")
+        if not (table.named and self.named):
+            return table
+        missing = [name for name in self.feature_names if name not in table.names]
+        if missing:
+            raise InputError(f"X_test lacks the columns {listed(missing)}")
+        order = [table.names.index(name) for name in self.feature_names]
+        return Table(table.values[:, order], self.feature_names, table.labels, named=True)

@@ -1,0 +1,133 @@
+"""Exact retraining without the removed rows, many removals at a time.
+
+Each removal is a chord-Newton iteration θ ← θ − M_G⁻¹ ∇R_G(θ) with its own corrected factor
+(DESIGN: the factor of the full problem, shifted and corrected for the rows that left). The
+gradients of a whole batch of removals are two matrix products per block of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.errors import FastInfluenceError
+from fastinfluence.fit import gradient_norm, minimize
+from fastinfluence.kernels.cpu import pointwise
+from fastinfluence.problem import Problem
+from fastinfluence.removal.sets import RemovalSets
+from fastinfluence.removal.system import LeaveOutInverse
+from fastinfluence.rows.base import Block
+from fastinfluence.types import BoolArray, FloatArray, IntArray
+
+MAX_CHORDS = 30
+PATIENCE = 2
+"""Chords in a row that may fail to halve the gradient before full Newton takes over."""
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """Optima without each set: theta (k, p), ‖∇R_G‖₂ and passes used, each (k,)."""
+
+    theta: FloatArray
+    gradient_norms: FloatArray
+    iterations: IntArray
+
+
+def leave_out_gradients(
+    problem: Problem, Theta: FloatArray, sets: RemovalSets, penalty: FloatArray
+) -> FloatArray:
+    """∇R_G at column j of Theta (p, k) without set j, times the weight that remains (or 1)."""
+    loss, d = problem.spec.loss, problem.rows.n_features
+    kernel = pointwise.kernel(loss.program, ("d1",))
+    coef = np.ascontiguousarray(Theta[:d])
+    intercept = Theta[d] if problem.spec.fit_intercept else None
+
+    def slopes(F: FloatArray, y: FloatArray, w: FloatArray) -> FloatArray:
+        kernel(F, y, loss.param_values, F)
+        F *= w[:, None]
+        return F
+
+    def task(block: Block) -> FloatArray:
+        F: FloatArray = block.X @ coef
+        if intercept is not None:
+            F += intercept
+        if problem.offset is not None:
+            F += problem.offset[block.rows, None]
+        slope = slopes(F, problem.y[block.rows], problem.w[block.rows])
+        out: FloatArray = block.X.T @ slope
+        return out if intercept is None else np.vstack([out, slope.sum(axis=0)])
+
+    total = problem.rows.map_reduce(task, np.add, problem.n_threads)
+    return total - _own_terms(problem, Theta, sets).T + penalty * Theta
+
+
+def _own_terms(problem: Problem, Theta: FloatArray, sets: RemovalSets) -> FloatArray:
+    """Σ_{i∈G} w_i ∇l_i at each set's own theta, shape (k, p)."""
+    rows, loss = sets.rows, problem.spec.loss
+    X = problem.rows.take(rows)
+    if problem.spec.fit_intercept:
+        X = np.concatenate([X, np.ones((len(X), 1))], axis=1)
+    f = np.einsum("ij,ji->i", X, Theta[:, sets.owner])
+    if problem.offset is not None:
+        f += problem.offset[rows]
+    (d1,) = pointwise.evaluate(loss.program, loss.param_values, f, problem.y[rows], ("d1",))
+    return sets.sum((problem.w[rows] * d1)[:, None] * X)
+
+
+def retrain(
+    engine: GLMEngine,
+    inverse: LeaveOutInverse,
+    sets: RemovalSets,
+    start: FloatArray,
+    penalty: FloatArray,
+    tol: float,
+) -> Retrained:
+    """Optimum without each set, from ``start`` (p, k), each to ‖∇R_G‖ ≤ tol."""
+    problem = engine.problem
+    unit = problem.W - inverse.removed if problem.mean_form else np.ones(len(sets))
+    Theta = start.copy()
+    norms = np.full(len(sets), np.nan)
+    iterations = np.zeros(len(sets), dtype=np.intp)
+    failures = np.zeros(len(sets), dtype=np.intp)
+    active: BoolArray = ~inverse.singular & np.isfinite(start).all(axis=0)
+    stuck: BoolArray = np.zeros(len(sets), dtype=bool)
+    for _ in range(MAX_CHORDS):
+        if not active.any():
+            break
+        subset = sets.pick(active)
+        with np.errstate(over="ignore", invalid="ignore"):
+            U = leave_out_gradients(problem, Theta[:, active], subset, penalty[:, active])
+            now = np.linalg.norm(U, axis=0) / unit[active]
+        slow = ~(now < 0.5 * norms[active]) & np.isfinite(norms[active])
+        failures[active] = np.where(slow, failures[active] + 1, 0)
+        norms[active] = now
+        at = np.flatnonzero(active)
+        stuck[at] = ((failures[at] >= PATIENCE) | ~np.isfinite(now)) & ~(now <= tol)
+        going = ~(now <= tol) & ~stuck[at]
+        active[at[~going]] = False
+        iterations[active] += 1
+        Theta[:, active] -= inverse.solve(U[:, going], active)
+    for j in np.flatnonzero(stuck | active):
+        Theta[:, j], norms[j], extra = _refit(engine, sets.members(int(j)), tol)
+        iterations[j] += extra
+    Theta[:, inverse.singular] = np.nan
+    return Retrained(Theta.T, norms, iterations)
+
+
+def without_rows(problem: Problem, rows: IntArray) -> Problem:
+    """The same problem with the rows' weights set to zero."""
+    w = problem.w.copy()
+    w[rows] = 0.0
+    return replace(problem, w=w)
+
+
+def _refit(engine: GLMEngine, rows: IntArray, tol: float) -> tuple[FloatArray, float, int]:
+    """Full Newton from the optimum of all rows, for removals too large for a chord."""
+    reduced = without_rows(engine.problem, rows)
+    try:
+        theta, status = minimize(reduced, engine.theta, tol)
+    except FastInfluenceError:  # no optimum without these rows: NaN, and the caller is warned
+        return np.full_like(engine.theta, np.nan), np.nan, 0
+    return theta, gradient_norm(GLMEngine(reduced, theta)), status.iterations

@@ -1,0 +1,178 @@
+"""Removal of rows or groups by the method asked for."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.errors import FastInfluenceWarning
+from fastinfluence.fit import minimize
+from fastinfluence.inputs import listed
+from fastinfluence.progress import Progress, silent
+from fastinfluence.removal.chord import retrain, without_rows
+from fastinfluence.removal.sets import RemovalSets
+from fastinfluence.removal.system import LeaveOutInverse, ShiftedInverse
+from fastinfluence.solvers.base import Prepared
+from fastinfluence.types import FloatArray, IntArray
+
+METHODS = ("influence", "newton", "exact", "refit")
+BATCH_BYTES = 1 << 24
+"""Bytes that one batch of removals may take for its linear predictors in a block of rows."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """The model without each of k rows or groups.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (k, p)
+        Parameters after each removal; NaN where removal leaves no unique optimum.
+    theta_old : ndarray, shape (p,)
+        Parameters before removal, by the same procedure.
+    gradient_norms : ndarray, shape (k,)
+        ‖∇R‖₂ of the objective without the rows at the new theta, in the spec's reduction. NaN
+        for ``method="influence"`` and ``"newton"``, which do not evaluate it.
+    iterations : ndarray of int, shape (k,)
+        Passes beyond the starting Newton step.
+    method : str
+    sets : RemovalSets
+        Which rows left.
+    """
+
+    theta: FloatArray
+    theta_old: FloatArray
+    gradient_norms: FloatArray
+    iterations: IntArray
+    method: str
+    sets: RemovalSets
+    engine: GLMEngine
+
+    def on_loss(self, X_test: Any, y_test: Any, offset_test: Any = None) -> FloatArray:
+        """Loss after removal minus loss before, shape (t, k); no penalty."""
+        test = self.engine.problem.test_rows(X_test, y_test, offset_test)
+        (new,) = self.engine.test_pointwise(test, self.theta.T, ("value",))
+        (old,) = self.engine.test_pointwise(test, self.theta_old[:, None], ("value",))
+        return np.asarray(new - old)
+
+    def on_prediction(
+        self, X_test: Any, output: str = "raw", offset_test: Any = None
+    ) -> FloatArray:
+        """Prediction after removal minus before, shape (t, k); ``output`` "raw" or "mean"."""
+        test = self.engine.problem.test_rows(X_test, None, offset_test)
+        new = self.engine.predictions(test, self.theta.T, output)
+        return new - self.engine.predictions(test, self.theta_old[:, None], output)
+
+
+def leave_out(
+    engine: GLMEngine,
+    prepared: Prepared | None,
+    sets: RemovalSets,
+    method: str,
+    tol: float = 1e-10,
+    progress: Progress = silent,
+) -> Removal:
+    """Remove each set of rows by first order, one Newton step, or exact retraining.
+
+    ``prepared`` (the damped curvature) serves ``"influence"`` only; the other methods use
+    the undamped leave-out Hessians.
+    """
+    sets.weight(engine.problem)
+    if method == "influence" and prepared is not None:
+        return _first_order(engine, prepared, sets)
+    if method == "exact":
+        engine = _at_optimum(engine, tol)
+    shifted = ShiftedInverse(engine, sets.weight(engine.problem))
+    k, size = len(sets), _batch_size(engine)
+    parts = []
+    for start in range(0, k, size):
+        parts.append(_batch(engine, shifted, sets.part(start, start + size), method, tol))
+        progress(f"leave-one-out ({method})", min(start + size, k), k)
+    removal = Removal(
+        theta=np.concatenate([part[0] for part in parts]),
+        theta_old=engine.theta,
+        gradient_norms=np.concatenate([part[1] for part in parts]),
+        iterations=np.concatenate([part[2] for part in parts]),
+        method=method,
+        sets=sets,
+        engine=engine,
+    )
+    _warn_undetermined(removal)
+    return removal
+
+
+def _first_order(engine: GLMEngine, prepared: Prepared, sets: RemovalSets) -> Removal:
+    problem, k = engine.problem, len(sets)
+    g = engine.row_gradients(sets.rows) + engine.fold
+    weighted = sets.sum((problem.w[sets.rows] / problem.W)[:, None] * g)
+    return Removal(
+        theta=engine.theta + prepared.apply(np.ascontiguousarray(weighted.T)).T,
+        theta_old=engine.theta,
+        gradient_norms=np.full(k, np.nan),
+        iterations=np.zeros(k, dtype=np.intp),
+        method="influence",
+        sets=sets,
+        engine=engine,
+    )
+
+
+def _at_optimum(engine: GLMEngine, tol: float) -> GLMEngine:
+    """Where exact removals start from: the optimum, of the true Hessian's engine."""
+    theta, status = minimize(engine.problem, engine.theta, tol)
+    if status.gradient_norm > tol:
+        warnings.warn(
+            f"exact removal starts from ‖∇R‖ = {status.gradient_norm:.1e} > {tol:.1e}, the "
+            "smallest that rounding allows: rescale the columns of X for more digits",
+            FastInfluenceWarning,
+            stacklevel=4,
+        )
+    return GLMEngine(engine.problem, theta)
+
+
+def _batch(
+    engine: GLMEngine, shifted: ShiftedInverse, sets: RemovalSets, method: str, tol: float
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    inverse = LeaveOutInverse(engine, shifted, sets)
+    start = engine.theta[:, None] + _newton_steps(engine, inverse, sets)
+    start[:, inverse.singular] = np.nan
+    if method == "newton":
+        k = len(sets)
+        return start.T, np.full(k, np.nan), np.zeros(k, dtype=np.intp)
+    penalty = shifted.penalty(inverse.removed)
+    out = retrain(engine, inverse, sets, start, penalty, tol)
+    return out.theta, out.gradient_norms, out.iterations
+
+
+def _newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets) -> FloatArray:
+    """−H_G⁻¹(∇R_G − ∇R) at theta, shape (p, k): the common drift ∇R(theta) ≠ 0 cancels."""
+    drift = engine.gradient if engine.problem.mean_form else np.zeros(engine.n_params)
+    g = engine.row_gradients(sets.rows) + (engine.fold - drift)
+    weighted = sets.sum(engine.problem.w[sets.rows, None] * g)
+    every = np.ones(len(sets), dtype=bool)
+    return inverse.solve(np.ascontiguousarray(weighted.T), every)
+
+
+def _batch_size(engine: GLMEngine) -> int:
+    block = getattr(engine.problem.rows, "block_rows", engine.problem.n_rows)
+    rows = min(block, engine.problem.n_rows) + engine.n_params
+    return int(np.clip(BATCH_BYTES // (8 * rows), 16, 2048))
+
+
+def _warn_undetermined(removal: Removal) -> None:
+    bad = np.flatnonzero(np.isnan(removal.theta).any(axis=1))
+    if len(bad):
+        what = "row" if removal.sets.singles else "group"
+        names = [str(j if not removal.sets.singles else removal.sets.rows[j]) for j in bad[:6]]
+        warnings.warn(
+            f"without {what} {listed(names)} ({len(bad)} in all) the objective has no unique "
+            "finite optimum (leverage 1, or separable): those entries are NaN; add l2 > 0",
+            FastInfluenceWarning,
+            stacklevel=4,
+        )
+
+
+__all__ = ["METHODS", "Removal", "leave_out", "without_rows"]

@@ -1,0 +1,134 @@
+"""The leave-out Hessians, inverted through the full problem's factor.
+
+With A = Σ_j w_j l″_j x_j x_jᵀ and L = diag(l2), the Hessian of what remains without a set G,
+times its total weight, is
+
+    M_G = A − Σ_{i∈G} w_i l″_i x_i x_iᵀ + (W − W_G)·L    (mean form; plain L in sum form).
+
+In mean form the penalty shifts with W_G. One shift means one Cholesky factor; many distinct
+ones share one eigendecomposition: with CCᵀ = A + W·L and C⁻¹LC⁻ᵀ = UDUᵀ the shifted matrix is
+CU(I − W_G·D)UᵀCᵀ. The removed rows are then a correction of rank |G| (Sherman–Morrison,
+Woodbury).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import eigh, solve_triangular
+
+from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.removal.sets import RemovalSets
+from fastinfluence.solvers.factor import Factor
+from fastinfluence.types import BoolArray, FloatArray
+
+FEW_SHIFTS = 4
+"""Up to this many distinct shifts get a Cholesky factor each."""
+SINGULAR = 1e-9
+"""A pivot 1 − h below this leaves too few digits: the removal makes the Hessian singular."""
+
+
+class ShiftedInverse:
+    """Solves with A + (W − w)·L (or A + L in sum form) for any removed weight w."""
+
+    def __init__(self, engine: GLMEngine, removed: FloatArray) -> None:
+        problem = engine.problem
+        self._A = engine.weighted_gram(problem.w * engine.d2)
+        self._l2, self._W = problem.l2, problem.W
+        self._shifts = problem.mean_form and bool(self._l2.any())
+        distinct = np.unique(removed) if self._shifts else np.zeros(1)
+        self._T: FloatArray | None = None
+        if len(distinct) > FEW_SHIFTS:
+            self._spectral()
+        self._factors: dict[float, Factor] = {}
+        if self._T is None:
+            self._factors = {float(w): Factor(self.matrix(float(w))) for w in distinct}
+
+    @property
+    def dropped(self) -> int:
+        """Number of directions without curvature."""
+        return max((f.null_space.shape[1] for f in self._factors.values()), default=0)
+
+    def penalty(self, w: FloatArray | float) -> FloatArray:
+        """The penalty's diagonal at removed weight w, shape (p, k), or (p,) for a number."""
+        left = self._W - np.asarray(w) if self._shifts else np.ones_like(w)
+        return np.multiply.outer(self._l2, left)
+
+    def matrix(self, w: float) -> FloatArray:
+        """The shifted matrix at one removed weight, before the rows leave."""
+        out = self._A.copy()
+        out[np.diag_indices_from(out)] += self.penalty(w)
+        return out
+
+    def _spectral(self) -> None:
+        try:
+            C = np.linalg.cholesky(self.matrix(0.0))
+        except np.linalg.LinAlgError:
+            return
+        root = solve_triangular(C, np.diag(np.sqrt(self._l2)), lower=True)
+        self._D, U = eigh(root @ root.T)
+        self._T = solve_triangular(C, U, lower=True, trans="T")
+
+    def solve(self, B: FloatArray, w: FloatArray) -> FloatArray:
+        """Column j of B (p, k) through the matrix at removed weight w[j]."""
+        if self._T is not None:
+            return self._T @ ((self._T.T @ B) / (1.0 - np.multiply.outer(self._D, w)))
+        if len(self._factors) == 1:
+            return next(iter(self._factors.values())).solve(B)
+        out = np.empty_like(B)
+        for value, factor in self._factors.items():
+            at = w == value
+            if at.any():
+                out[:, at] = factor.solve(B[:, at])
+        return out
+
+
+class LeaveOutInverse:
+    """M_G⁻¹ for a batch of removal sets."""
+
+    def __init__(self, engine: GLMEngine, shifted: ShiftedInverse, sets: RemovalSets) -> None:
+        self._shifted = shifted
+        self.removed = sets.weight(engine.problem)
+        self._X = engine.design(engine.problem.rows.take(sets.rows))
+        self._c = engine.problem.w[sets.rows] * engine.d2[sets.rows]
+        self._sets = sets
+        self.singular: BoolArray = np.zeros(len(sets), dtype=bool)
+        if sets.singles:
+            self._Z = shifted.solve(np.ascontiguousarray(self._X.T), self.removed)
+            self._pivot = 1.0 - self._c * np.einsum("ij,ji->i", self._X, self._Z)
+            self.singular = np.abs(self._pivot) < SINGULAR
+        else:
+            self._small = [self._prepare(j) for j in range(len(sets))]
+
+    def solve(self, B: FloatArray, which: BoolArray) -> FloatArray:
+        """M_G⁻¹ b for the chosen sets; B (p, number chosen)."""
+        if not self._sets.singles:
+            chosen = np.flatnonzero(which)
+            columns = [self._solve_set(int(j), B[:, [i]]) for i, j in enumerate(chosen)]
+            return np.concatenate(columns, axis=1) if columns else B
+        Y = self._shifted.solve(B, self.removed[which])
+        along = np.einsum("ij,ji->i", self._X[which], Y)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return Y + self._Z[:, which] * (self._c[which] * along / self._pivot[which])
+
+    def _prepare(self, j: int) -> Factor | tuple[FloatArray, FloatArray, FloatArray]:
+        at = slice(self._sets.starts[j], self._sets.starts[j + 1])
+        X, c, w = self._X[at], self._c[at], self.removed[j]
+        if len(X) >= X.shape[1]:
+            factor = Factor(self._shifted.matrix(float(w)) - X.T @ (c[:, None] * X))
+            self.singular[j] = factor.rank < X.shape[1] - self._shifted.dropped
+            return factor
+        Z = self._shifted.solve(np.ascontiguousarray(X.T), np.full(len(X), w))
+        core = np.eye(len(X)) - c[:, None] * (X @ Z)
+        self.singular[j] = float(np.linalg.svd(core, compute_uv=False).min()) < SINGULAR
+        return X, Z, core
+
+    def _solve_set(self, j: int, b: FloatArray) -> FloatArray:
+        small = self._small[j]
+        if isinstance(small, Factor):
+            return small.solve(b)
+        if self.singular[j]:
+            return np.full_like(b, np.nan)
+        X, Z, core = small
+        at = slice(self._sets.starts[j], self._sets.starts[j + 1])
+        y = self._shifted.solve(b, self.removed[[j]])
+        return y + Z @ np.linalg.solve(core, self._c[at, None] * (X @ y))

@@ -1,0 +1,152 @@
+"""What was done, how far it can be trusted, and a small proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastinfluence.removal import RemovalSets, leave_out
+from fastinfluence.types import FloatArray, IntArray
+from fastinfluence.validation import Agreement, choose_rows
+
+if TYPE_CHECKING:
+    from fastinfluence.influence.base import InfluenceBase
+
+PROOF_OPERATIONS = 2e9
+"""Multiply-adds that take under a second on one core: ten exact refits are made below it."""
+PROOF_ROWS = 10
+EXPECTED_PASSES = 8
+
+
+@dataclass(frozen=True)
+class Report:
+    """Account of a model and its solver.
+
+    Attributes
+    ----------
+    model : str
+        Loss, size and objective.
+    gradient_norm, relative_gradient : float
+        ‖∇R(theta)‖₂, and its largest entry relative to what the sum cancels from.
+    fit : str
+        How the fit ended, where this library made it.
+    solver : str
+        The solver and why it was chosen.
+    condition : float
+        Condition number of the scaled curvature, or NaN where unknown.
+    lambda_min : float
+        Smallest eigenvalue of the damped curvature: a lower bound where
+        ``lambda_min_is_certain``, else an estimate.
+    rank_deficiency, negative_directions : int
+    error_bound : float
+        Largest ‖residual‖/λ_min over the proof's solves.
+    proof : Agreement or None
+        Predicted against exact self-influence of ten refitted rows, five random and five
+        extreme; None where that would take more than about a second.
+    proof_rows : ndarray of int
+    warnings : tuple of str
+    """
+
+    model: str
+    gradient_norm: float
+    relative_gradient: float
+    fit: str
+    solver: str
+    condition: float
+    lambda_min: float
+    lambda_min_is_certain: bool
+    rank_deficiency: int
+    negative_directions: int
+    error_bound: float
+    proof: Agreement | None
+    proof_rows: IntArray
+    warnings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        known = "at least" if self.lambda_min_is_certain else "about"
+        lines = [
+            f"model      {self.model}",
+            f"theta      {self.fit}; ‖∇R‖ = {self.gradient_norm:.2e} "
+            f"(relative {self.relative_gradient:.1e})",
+            f"solver     {self.solver}",
+            f"curvature  smallest eigenvalue {known} {self.lambda_min:.2e}, "
+            f"condition {self.condition:.1e}",
+            f"error      ‖x − H⁻¹b‖ ≤ {self.error_bound:.1e} for one right-hand side",
+        ]
+        if self.proof is None:
+            lines.append("proof      not run: refitting ten rows would take over a second")
+        else:
+            lines.append(
+                f"proof      {len(self.proof_rows)} rows refitted exactly: pearson "
+                f"{self.proof.pearson:.4f}, slope {self.proof.slope:.3f}"
+            )
+        lines += [f"warning    {text}" for text in self.warnings]
+        return "\n".join(lines)
+
+
+def make_report(infl: InfluenceBase) -> Report:
+    """Collect the account of one Influence."""
+    problem, conditioning = infl._problem, infl._prepared.conditioning
+    spec = problem.spec
+    probe = infl._prepared.solve(infl._engine.row_gradients(np.zeros(1, dtype=np.intp)).T.copy())
+    rows, proof = _proof(infl)
+    status = infl.fit_status
+    return Report(
+        model=f"{spec.loss.name}, n = {problem.n_rows}, p = {problem.n_params}, "
+        f"{spec.reduction} form, damping {infl._settings.damping:g}",
+        gradient_norm=infl.gradient_norm,
+        relative_gradient=infl.relative_gradient,
+        fit="given" if status is None else f"fitted in {status.iterations} steps, {status.message}",
+        solver=infl._choice.reason,
+        condition=conditioning.condition,
+        lambda_min=conditioning.lambda_min,
+        lambda_min_is_certain=conditioning.certain,
+        rank_deficiency=conditioning.null_space.shape[1],
+        negative_directions=conditioning.negative,
+        error_bound=float(probe.error_bound[0]),
+        proof=proof,
+        proof_rows=rows,
+        warnings=tuple(_warnings(infl)),
+    )
+
+
+def _proof(infl: InfluenceBase) -> tuple[IntArray, Agreement | None]:
+    """Predicted against exact change of ten rows' own loss, where that is cheap."""
+    engine, problem = infl._engine, infl._problem
+    n, p = problem.n_rows, problem.n_params
+    cost = n * p * (p + 2 * PROOF_ROWS * EXPECTED_PASSES) + 10 * p**3
+    if cost > PROOF_OPERATIONS or n < 3 or not engine.convex:
+        return np.zeros(0, dtype=np.intp), None
+    rows, _ = choose_rows(engine.d1 * np.sqrt(np.abs(engine.d2)), PROOF_ROWS)
+    rows = rows[problem.w[rows] > 0]
+    if infl._prepared.conditioning.null_space.shape[1] or not len(rows):
+        return rows, None
+    sets = RemovalSets(rows, np.arange(len(rows) + 1))
+    first = leave_out(engine, infl._prepared, sets, "influence")
+    exact = leave_out(engine, infl._prepared, sets, "exact", tol=1e-8)
+    return rows, Agreement.of(
+        _own_change(infl, first.theta - first.theta_old, rows),
+        _own_change(infl, exact.theta - exact.theta_old, rows),
+    )
+
+
+def _own_change(infl: InfluenceBase, moves: FloatArray, rows: IntArray) -> FloatArray:
+    """Change of each removed row's own linear predictor, shape (k,)."""
+    design = infl._engine.design(infl._problem.rows.take(rows))
+    return np.einsum("ij,ij->i", design, moves)
+
+
+def _warnings(infl: InfluenceBase) -> list[str]:
+    conditioning = infl._prepared.conditioning
+    found = []
+    if infl.relative_gradient > 1e-3:
+        found.append("theta is not stationary: scores describe a model that was not reached")
+    if conditioning.null_space.shape[1]:
+        found.append("H is singular: minimum-norm solutions (collinear columns?)")
+    if conditioning.negative:
+        found.append(f"H has {conditioning.negative} negative eigenvalues: add damping")
+    if conditioning.condition > 1e12:
+        found.append("H is nearly singular: scores may hold few correct digits; scale the columns")
+    return found

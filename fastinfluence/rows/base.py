@@ -1,0 +1,112 @@
+"""Where rows come from: anything that can hand them out in blocks.
+
+Every pass over the data is a map over fixed blocks of rows and a reduction in block order, so
+the result holds the same bits however many threads ran it. Sources differ in how they
+produce a block; execution differs only in :func:`ordered_map_reduce`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from fastinfluence.types import FloatArray, IntArray
+
+T = TypeVar("T")
+
+BLOCK_BYTES = 1 << 21
+"""Bytes of X in one block: fits the second-level cache of current processors."""
+MIN_BLOCK_ROWS = 64
+THREAD_BYTES = 1 << 23
+"""Below this many bytes a pass costs less than starting threads."""
+
+
+class Block(NamedTuple):
+    """Rows ``start`` to ``stop`` of the table; ``X`` (stop - start, d) is C-contiguous."""
+
+    start: int
+    stop: int
+    X: FloatArray
+
+    @property
+    def rows(self) -> slice:
+        """The block's place in arrays that hold one entry per row."""
+        return slice(self.start, self.stop)
+
+
+class Rows(Protocol):
+    """A table of n rows and d features."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows n."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns d."""
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """Storage type of X, float32 or float64."""
+
+    def map_reduce(
+        self, task: Callable[[Block], T], combine: Callable[[T, T], T], n_threads: int = 1
+    ) -> T:
+        """Apply ``task`` to every block; combine the results in block order."""
+
+    def take(self, rows: IntArray) -> FloatArray:
+        """The chosen rows as a dense float64 array, shape (len(rows), d)."""
+
+
+def available_threads() -> int:
+    """Number of processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def ordered_map_reduce(
+    blocks: Iterable[Block],
+    task: Callable[[Block], T],
+    combine: Callable[[T, T], T],
+    n_threads: int,
+) -> T:
+    """Map ``task`` over blocks on ``n_threads`` threads; fold results in block order.
+
+    At most ``2 * n_threads`` results wait at any time, so memory does not grow with the
+    number of blocks. The threads end with the call.
+    """
+    results: Iterator[T]
+    if n_threads <= 1:
+        return _fold(map(task, blocks), combine)
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="fastinfluence") as pool:
+        results = _in_order(pool, task, blocks, 2 * n_threads)
+        return _fold(results, combine)
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, task: Callable[[Block], T], blocks: Iterable[Block], window: int
+) -> Iterator[T]:
+    waiting: deque[Future[T]] = deque()
+    try:
+        for block in blocks:
+            waiting.append(pool.submit(task, block))
+            if len(waiting) >= window:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _fold(results: Iterator[T], combine: Callable[[T, T], T]) -> T:
+    total = next(results)
+    for result in results:
+        total = combine(total, result)
+    return total

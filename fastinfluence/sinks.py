@@ -1,0 +1,137 @@
+"""What becomes of t×n scores as they stream past: kept, ranked, or summed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from fastinfluence.inputs import positive_count
+from fastinfluence.kernels.cpu.glm import merge_top
+from fastinfluence.types import FloatArray, IntArray
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Collector(Protocol[R_co]):
+    """Receives blocks of scores in row order."""
+
+    def add(self, start: int, scores: FloatArray) -> None:
+        """Scores (t, b) of the rows from ``start`` on; the array may be overwritten later."""
+
+    def result(self) -> R_co:
+        """What was collected."""
+
+
+class Sink(Protocol[R_co]):
+    """A frozen description of what to collect."""
+
+    def open(self, n_tests: int, n_rows: int) -> Collector[R_co]:
+        """Start collecting scores of ``n_tests`` quantities for ``n_rows`` rows."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The k rows at one end of the scores, best first; ties go to the lower row.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (t, k)
+    values : ndarray, shape (t, k)
+    """
+
+    rows: IntArray
+    values: FloatArray
+
+
+@dataclass(frozen=True)
+class TopKResult:
+    """The extremes of each test quantity.
+
+    Attributes
+    ----------
+    helpful : Ranking
+        The largest removal scores: removing these rows raises the quantity (a loss) most. For
+        ``effect="upweight"`` the sign is the opposite and the smallest scores are meant.
+    harmful : Ranking
+        The other end.
+    """
+
+    helpful: Ranking
+    harmful: Ranking
+
+
+@dataclass(frozen=True)
+class TopK:
+    """Keep the k most helpful and k most harmful rows of each test quantity.
+
+    Parameters
+    ----------
+    k : int
+        Rows to keep at each end; at most n are returned.
+    """
+
+    k: int
+
+    def __post_init__(self) -> None:
+        positive_count(self.k, "k")
+
+    def open(self, n_tests: int, n_rows: int) -> _TopK:
+        """Start collecting."""
+        return _TopK(n_tests, min(self.k, n_rows))
+
+
+class _TopK:
+    def __init__(self, t: int, k: int) -> None:
+        self._values = np.full((2, t, k), -np.inf)
+        self._rows = np.full((2, t, k), -1, dtype=np.intp)
+
+    def add(self, start: int, scores: FloatArray) -> None:
+        block = np.ascontiguousarray(scores)
+        for end, sign in enumerate((1.0, -1.0)):
+            merge_top(block, start, sign, self._values[end], self._rows[end])
+
+    def result(self) -> TopKResult:
+        helpful = Ranking(self._rows[0], self._values[0])
+        return TopKResult(helpful, Ranking(self._rows[1], -self._values[1]))
+
+
+@dataclass(frozen=True)
+class Total:
+    """Sum the scores over the test quantities: an array (n,)."""
+
+    def open(self, n_tests: int, n_rows: int) -> _Total:
+        """Start collecting."""
+        return _Total(n_rows)
+
+
+class _Total:
+    def __init__(self, n: int) -> None:
+        self._total = np.empty(n)
+
+    def add(self, start: int, scores: FloatArray) -> None:
+        self._total[start : start + scores.shape[1]] = scores.sum(axis=0)
+
+    def result(self) -> FloatArray:
+        return self._total
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Keep every score: an array (t, n). The default."""
+
+    def open(self, n_tests: int, n_rows: int) -> _Matrix:
+        """Start collecting."""
+        return _Matrix(n_tests, n_rows)
+
+
+class _Matrix:
+    def __init__(self, t: int, n: int) -> None:
+        self._scores = np.empty((t, n))
+
+    def add(self, start: int, scores: FloatArray) -> None:
+        self._scores[:, start : start + scores.shape[1]] = scores
+
+    def result(self) -> FloatArray:
+        return self._scores

@@ -1,0 +1,98 @@
+"""What a solver is: a frozen configuration, prepared once per operator, applied to many sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from fastinfluence.curvature import Curvature
+from fastinfluence.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Solutions of H x = b, one column and one entry of every diagnostic per right-hand side.
+
+    Attributes
+    ----------
+    x : ndarray, shape (p, t)
+        H⁻¹ b in mean form. Where H is singular, the solution of smallest norm for the part
+        of b inside the range of H.
+    converged : ndarray of bool, shape (t,)
+    iterations : ndarray of int, shape (t,)
+        Zero for a direct solution.
+    residual_norms : ndarray, shape (t,)
+        ‖b − H x‖₂, computed after the fact.
+    error_bound : ndarray, shape (t,)
+        ‖b − H x‖ / λ_min. A bound on ‖x − H⁻¹b‖ where ``bound_is_certain``, else an estimate.
+    std_error : ndarray, shape (p, t), or None
+        Standard error over repeats, for stochastic solvers.
+    status : tuple of str
+        ``"converged"``, or in words why not.
+    bound_is_certain : bool
+        Whether λ_min is a proven lower bound (convex and fully penalised, or factorised).
+    """
+
+    x: FloatArray
+    converged: BoolArray
+    iterations: IntArray
+    residual_norms: FloatArray
+    error_bound: FloatArray
+    std_error: FloatArray | None
+    status: tuple[str, ...]
+    bound_is_certain: bool = False
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What preparing a solver taught about the operator.
+
+    Attributes
+    ----------
+    lambda_min : float
+        Lower bound or estimate of the smallest eigenvalue that is used.
+    certain : bool
+        Whether ``lambda_min`` is a proven lower bound.
+    condition : float
+        Condition number, or an estimate of it; NaN where unknown.
+    null_space : ndarray, shape (p, k)
+        Orthonormal basis of the directions that were dropped.
+    negative : int
+        Number of negative eigenvalues found.
+    """
+
+    lambda_min: float = 0.0
+    certain: bool = False
+    condition: float = float("nan")
+    null_space: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    negative: int = 0
+
+
+class Prepared(Protocol):
+    """A solver that has seen its operator."""
+
+    @property
+    def conditioning(self) -> Conditioning:
+        """What is known about the operator."""
+
+    def apply(self, B: FloatArray) -> FloatArray:
+        """H⁻¹ B without diagnostics; raises SolverError where a column did not converge."""
+
+    def solve(self, B: FloatArray) -> Solution:
+        """H⁻¹ B, shape (p, t), with diagnostics."""
+
+
+class Solver(Protocol):
+    """A frozen configuration."""
+
+    def prepare(self, operator: Curvature) -> Prepared:
+        """Do the work that depends on the operator alone."""
+
+
+def residual_bound(residuals: FloatArray, lambda_min: float) -> FloatArray:
+    """‖r‖ / λ_min; infinite where no positive λ_min is known and the residual is not zero."""
+    if lambda_min > 0:
+        return residuals / lambda_min
+    return np.where(residuals > 0, np.inf, 0.0)

@@ -1,0 +1,87 @@
+"""Factorisation of a symmetric matrix that says what it could not resolve."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import cholesky, eigh, lapack, solve_triangular
+
+from fastinfluence.types import FloatArray
+
+RANK_TOLERANCE = 32.0
+"""Eigenvalues below this many times p·eps of the largest one are taken to be zero."""
+
+
+class Factor:
+    """Solves with a symmetric matrix of shape (p, p).
+
+    The matrix is scaled to a unit diagonal first, so that the units of the columns do not
+    decide what counts as rank-deficient. A positive definite matrix is factorised by
+    Cholesky; any other by an eigendecomposition whose negligible eigenvalues are dropped.
+    Solutions then have the smallest Euclidean norm.
+
+    Attributes
+    ----------
+    definite : bool
+        Whether Cholesky succeeded.
+    rank : int
+    negative : int
+        Number of negative eigenvalues kept.
+    null_space : ndarray, shape (p, p - rank)
+        Orthonormal basis of what was dropped.
+    """
+
+    def __init__(self, matrix: FloatArray) -> None:
+        p = len(matrix)
+        diagonal = np.abs(np.diagonal(matrix))
+        self.scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        scaled = matrix * self.scale[:, None] * self.scale
+        self.negative, self.rank = 0, p
+        self.null_space: FloatArray = np.zeros((p, 0))
+        self._threshold = RANK_TOLERANCE * p * np.finfo(np.float64).eps
+        self.definite = self._try_cholesky(scaled)
+        if not self.definite:
+            self._eigen(scaled)
+
+    def _try_cholesky(self, scaled: FloatArray) -> bool:
+        try:
+            self._L: FloatArray = cholesky(scaled, lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            return False
+        norm = float(np.abs(scaled).sum(axis=0).max())
+        self.rcond = float(lapack.dpocon(self._L, norm, uplo="L")[0])
+        return self.rcond > self._threshold
+
+    def _eigen(self, scaled: FloatArray) -> None:
+        values, vectors = eigh(scaled, check_finite=False)
+        largest = float(np.abs(values).max())
+        keep = np.abs(values) > self._threshold * largest
+        self.values, self.vectors = values[keep], vectors[:, keep]
+        self.rank = int(keep.sum())
+        self.negative = int((self.values < 0).sum())
+        smallest = float(np.abs(self.values).min()) if self.rank else 0.0
+        self.rcond = smallest / largest if largest > 0 else 0.0
+        if self.rank < len(values):
+            self.null_space = np.linalg.qr(self.scale[:, None] * vectors[:, ~keep])[0]
+
+    def project(self, B: FloatArray) -> FloatArray:
+        """B without its component along the dropped directions, shape (p, t)."""
+        if self.null_space.shape[1] == 0:
+            return B
+        N = self.null_space
+        return B - N @ (N.T @ B)
+
+    def solve(self, B: FloatArray) -> FloatArray:
+        """The matrix's (pseudo-)inverse times B, shape (p, t)."""
+        s = self.scale[:, None]
+        if self.definite:
+            half = solve_triangular(self._L, s * B, lower=True, check_finite=False)
+            return s * solve_triangular(self._L, half, lower=True, trans="T", check_finite=False)
+        B = self.project(B)
+        x = s * (self.vectors @ ((self.vectors.T @ (s * B)) / self.values[:, None]))
+        return self.project(x)
+
+    def lambda_min(self) -> float:
+        """A lower bound of the smallest |eigenvalue| kept: 1 / ‖inverse‖ in the maximum norm."""
+        inverse = self.solve(np.eye(len(self.scale)))
+        norm = float(np.abs(inverse).sum(axis=1).max())
+        return 1.0 / norm if norm > 0 else 0.0

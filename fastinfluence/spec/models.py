@@ -1,0 +1,112 @@
+"""Model specifications: what is being minimised, before any data is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+import numpy as np
+
+from fastinfluence.errors import InputError
+from fastinfluence.spec import losses
+
+if TYPE_CHECKING:
+    from fastinfluence.spec.loss import Loss
+    from fastinfluence.types import FloatArray
+
+Reduction = Literal["mean", "sum"]
+
+
+@dataclass(frozen=True, init=False)
+class GLM:
+    r"""A generalised linear model: a pointwise loss of the linear predictor, plus an L2 penalty.
+
+    The objective of parameters ``theta`` (coefficients, then the intercept) is, with
+    ``f = X @ coef + intercept + offset`` and ``W = sum(w)``,
+
+    - ``reduction="mean"``: :math:`R = \frac1W \sum_i w_i\, l(f_i, y_i) + \frac12\sum_j l2_j\theta_j^2`
+    - ``reduction="sum"``: :math:`R = \sum_i w_i\, l(f_i, y_i) + \frac12\sum_j l2_j\theta_j^2`
+
+    Parameters
+    ----------
+    loss : str or Loss
+        A name from ``fi.losses`` or ``fi.families``, or a :class:`fastinfluence.Loss`.
+    l2 : float or sequence of float, default 0.0
+        Coefficient of ½·theta², one number or one per coefficient, in the reduction named.
+        A sequence one longer than the features also penalises the intercept.
+    fit_intercept : bool, default True
+        Whether ``theta`` ends with an intercept.
+    penalize_intercept : bool, default False
+        Whether a single number ``l2`` applies to the intercept too.
+    reduction : {"mean", "sum"}, default "mean"
+        The form of the objective.
+
+    Raises
+    ------
+    InputError
+        If ``l2`` is negative or not finite, or an option is unknown.
+    """
+
+    loss: Loss
+    l2: float | tuple[float, ...]
+    fit_intercept: bool
+    penalize_intercept: bool
+    reduction: Reduction
+
+    def __init__(
+        self,
+        loss: str | Loss,
+        l2: float | Sequence[float] | FloatArray = 0.0,
+        fit_intercept: bool = True,
+        penalize_intercept: bool = False,
+        reduction: Reduction = "mean",
+    ) -> None:
+        if reduction not in ("mean", "sum"):
+            raise InputError(f'reduction={reduction!r} is unknown: use "mean" or "sum"')
+        set_field = object.__setattr__
+        set_field(self, "loss", losses.get(loss) if isinstance(loss, str) else loss)
+        set_field(self, "l2", _checked_l2(l2))
+        set_field(self, "fit_intercept", bool(fit_intercept))
+        set_field(self, "penalize_intercept", bool(penalize_intercept))
+        set_field(self, "reduction", reduction)
+
+    def n_params(self, n_features: int) -> int:
+        """Length p of ``theta`` for ``n_features`` columns."""
+        return n_features + int(self.fit_intercept)
+
+    def l2_vector(self, n_features: int) -> FloatArray:
+        """The penalty of each parameter, shape (p,), in this spec's reduction."""
+        p = self.n_params(n_features)
+        if isinstance(self.l2, float):
+            out = np.full(p, self.l2)
+            if self.fit_intercept and not self.penalize_intercept:
+                out[-1] = 0.0
+            return out
+        given = np.array(self.l2)
+        if len(given) == p:
+            return given
+        if len(given) == n_features:
+            return np.append(given, 0.0)
+        raise InputError(
+            f"l2 has {len(given)} entries but X has {n_features} columns: "
+            "give one number, or one per coefficient"
+        )
+
+    def param_names(self, feature_names: Sequence[str]) -> list[str]:
+        """Names of the entries of ``theta``, in order."""
+        return [*feature_names, "intercept"] if self.fit_intercept else list(feature_names)
+
+
+def _checked_l2(l2: float | Sequence[float] | FloatArray) -> float | tuple[float, ...]:
+    try:
+        values = np.asarray(l2, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"l2={l2!r} is not a number or a sequence of numbers") from error
+    if values.ndim > 1:
+        raise InputError(f"l2 has shape {values.shape}: give one number, or one per coefficient")
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise InputError(f"l2={l2!r} must be finite and not negative")
+    if values.ndim == 0:
+        return float(values)
+    return tuple(cast("list[float]", values.tolist()))

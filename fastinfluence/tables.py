@@ -1,0 +1,106 @@
+"""From what users hold (arrays, pandas, polars, Arrow) to arrays with names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.types import FloatArray
+
+
+@dataclass(frozen=True)
+class Table:
+    """A numeric table: values (n, d), one name per column, the caller's row labels if any."""
+
+    values: FloatArray
+    names: tuple[str, ...]
+    labels: Sequence[Any] | None = None
+    named: bool = False
+
+
+def as_table(X: Any, what: str = "X") -> Table:
+    """X as a float table.
+
+    Raises
+    ------
+    InputError
+        If X is not two-dimensional, not numeric, or empty.
+    UnsupportedError
+        If X is a sparse matrix.
+    """
+    if isinstance(X, Table):
+        return X
+    if hasattr(X, "tocsr"):
+        raise UnsupportedError(f"{what} is a sparse matrix: pass {what}.toarray() if it fits")
+    if isinstance(X, np.ndarray):
+        values = _numeric(X, what)
+        return Table(values, tuple(f"x{j}" for j in range(values.shape[1])))
+    if hasattr(X, "__dataframe__") or hasattr(X, "__arrow_c_stream__") or hasattr(X, "iloc"):
+        return _from_frame(X, what)
+    return as_table(np.asarray(X), what)
+
+
+def _numeric(X: np.ndarray[Any, Any], what: str) -> FloatArray:
+    if X.ndim != 2:
+        hint = f": use {what}.reshape(1, -1) for a single row" if X.ndim == 1 else ""
+        raise InputError(f"{what} must have two dimensions (rows, columns), not {X.ndim}{hint}")
+    if X.shape[0] == 0:
+        raise InputError(f"{what} has no rows (shape {X.shape})")
+    if X.dtype.kind == "f" and X.dtype.itemsize in (4, 8):
+        return X
+    if X.dtype.kind in "biuf":
+        return X.astype(np.float32 if X.dtype == np.float16 else np.float64)
+    if X.dtype.kind == "O":
+        try:
+            return X.astype(np.float64)
+        except (TypeError, ValueError):
+            pass
+    raise InputError(
+        f"{what} holds {X.dtype} values{_first_non_number(X)}: "
+        "encode categories as numbers before scoring"
+    )
+
+
+def _first_non_number(X: np.ndarray[Any, Any]) -> str:
+    if X.dtype.kind != "O":
+        return ""
+    for i, j in np.ndindex(X.shape):
+        try:
+            float(X[i, j])
+        except (TypeError, ValueError):
+            return f" ({X[i, j]!r} in row {i}, column {j})"
+    return ""
+
+
+def _from_frame(X: Any, what: str) -> Table:
+    import narwhals as nw
+
+    frame = nw.from_native(X, eager_only=True)
+    names = tuple(str(name) for name in frame.columns)
+    for name, dtype in frame.schema.items():
+        if not (dtype.is_numeric() or dtype == nw.Boolean):
+            raise InputError(
+                f"column {name!r} of {what} holds {dtype} values: "
+                "encode categories as numbers before scoring"
+            )
+    single = all(dtype == nw.Float32 for dtype in frame.schema.values())
+    values = np.asarray(frame.to_numpy(), dtype=np.float32 if single else np.float64)
+    labels = getattr(X, "index", None)
+    return Table(_numeric(values, what), names, labels, named=True)
+
+
+def as_vector(values: Any, what: str) -> np.ndarray[Any, Any]:
+    """A one-dimensional array from a list, array, or a Series of any of the frame libraries."""
+    if isinstance(values, np.ndarray):
+        out: np.ndarray[Any, Any] = values
+    else:
+        out = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+    if out.ndim == 2 and out.shape[1] == 1:
+        out = out[:, 0]
+    if out.ndim != 1:
+        raise InputError(f"{what} must have one dimension, not shape {out.shape}")
+    return out
