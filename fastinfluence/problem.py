@@ -130,7 +130,7 @@ class Problem:
         return self.spec.n_params(self.rows.n_features)
 
     @cached_property
-    def W(self) -> float:
+    def W(self) -> float:  # noqa: N802 - the symbol of the paper's tables
         """Sum of the weights."""
         return float(self.w.sum())
 

@@ -135,7 +135,7 @@ def _proof(infl: InfluenceBase) -> tuple[IntArray, Agreement | None]:
 def _own_change(infl: InfluenceBase, moves: FloatArray, rows: IntArray) -> FloatArray:
     """Change of each removed row's own linear predictor, shape (k,)."""
     design = infl._engine.design(infl._problem.rows.take(rows))
-    return np.einsum("ij,ij->i", design, moves)
+    return np.asarray(np.einsum("ij,ij->i", design, moves))
 
 
 def _warnings(infl: InfluenceBase) -> list[str]:

@@ -88,7 +88,7 @@ class _TopK:
         self._rows = np.full((2, t, k), -1, dtype=np.intp)
 
     def add(self, start: int, scores: FloatArray) -> None:
-        block = np.ascontiguousarray(scores)
+        block = np.ascontiguousarray(scores, dtype=np.float64)
         for end, sign in enumerate((1.0, -1.0)):
             merge_top(block, start, sign, self._values[end], self._rows[end])
 

@@ -1,1 +1,1 @@
-
+"""Compiled kernels and the programs that specialise them; imports nothing upward."""

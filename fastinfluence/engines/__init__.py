@@ -1,1 +1,1 @@
-
+"""One engine per model kind: the five primitives behind every question."""

@@ -16,11 +16,13 @@ class Engine(Protocol):
     ``row_dot`` and ``mixed_vjp``. Right-hand sides ``V`` and ``S`` are always (p, t).
     """
 
-    problem: Problem
-    theta: FloatArray
-    objective: float
-    gradient: FloatArray
-    fold: FloatArray
+    @property
+    def problem(self) -> Problem:
+        """The model and its data."""
+
+    @property
+    def theta(self) -> FloatArray:
+        """Where the model is linearised, shape (p,)."""
 
     @property
     def n_params(self) -> int:
@@ -29,9 +31,6 @@ class Engine(Protocol):
     @property
     def convex(self) -> bool:
         """Whether no row's term bends downwards at theta."""
-
-    def at(self, theta: FloatArray) -> Engine:
-        """The same model and data linearised at another theta."""
 
     def hvp(self, V: FloatArray) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not) times V, shape (p, t)."""

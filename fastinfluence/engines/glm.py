@@ -34,8 +34,8 @@ class GLMEngine:
     """
 
     def __init__(self, problem: Problem, theta: FloatArray, curvature: str = "hessian") -> None:
-        self.problem = problem
-        self.theta = theta
+        self.problem: Problem = problem
+        self.theta: FloatArray = theta
         self.curvature = curvature
         self._program = problem.spec.loss.program
         self._params = problem.spec.loss.param_values
@@ -46,7 +46,8 @@ class GLMEngine:
                 f'{problem.spec.loss.name} has none: use "hessian"'
             )
         self._linearize(("value", "d1", output))
-        self.fold = problem.l2 * theta if problem.mean_form else np.zeros_like(theta)
+        pulled = problem.l2 * theta
+        self.fold: FloatArray = pulled if problem.mean_form else np.zeros_like(theta)
 
     @property
     def n_params(self) -> int:
@@ -90,8 +91,8 @@ class GLMEngine:
         pull = problem.penalty * self.theta
         half_penalty = 0.5 * float(problem.l2 @ self.theta**2)
         self.objective = total / (problem.W if problem.mean_form else 1.0) + half_penalty
-        self.gradient = gradient / problem.W + pull
-        self.gradient_scale = scale / problem.W + np.abs(pull)
+        self.gradient: FloatArray = gradient / problem.W + pull
+        self.gradient_scale: FloatArray = scale / problem.W + np.abs(pull)
 
     def _check_domain(self) -> None:
         bad = np.flatnonzero(~(np.isfinite(self.d1) & np.isfinite(self.d2)))

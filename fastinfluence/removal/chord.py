@@ -60,7 +60,8 @@ def leave_out_gradients(
         return out if intercept is None else np.vstack([out, slope.sum(axis=0)])
 
     total = problem.rows.map_reduce(task, np.add, problem.n_threads)
-    return total - _own_terms(problem, Theta, sets).T + penalty * Theta
+    out: FloatArray = total - _own_terms(problem, Theta, sets).T + penalty * Theta
+    return out
 
 
 def _own_terms(problem: Problem, Theta: FloatArray, sets: RemovalSets) -> FloatArray:

@@ -51,7 +51,7 @@ class ShiftedInverse:
     def penalty(self, w: FloatArray | float) -> FloatArray:
         """The penalty's diagonal at removed weight w, shape (p, k), or (p,) for a number."""
         left = self._W - np.asarray(w) if self._shifts else np.ones_like(w)
-        return np.multiply.outer(self._l2, left)
+        return np.asarray(np.multiply.outer(self._l2, left))
 
     def matrix(self, w: float) -> FloatArray:
         """The shifted matrix at one removed weight, before the rows leave."""
@@ -71,7 +71,8 @@ class ShiftedInverse:
     def solve(self, B: FloatArray, w: FloatArray) -> FloatArray:
         """Column j of B (p, k) through the matrix at removed weight w[j]."""
         if self._T is not None:
-            return self._T @ ((self._T.T @ B) / (1.0 - np.multiply.outer(self._D, w)))
+            inner: FloatArray = (self._T.T @ B) / (1.0 - np.multiply.outer(self._D, w))
+            return self._T @ inner
         if len(self._factors) == 1:
             return next(iter(self._factors.values())).solve(B)
         out = np.empty_like(B)
@@ -108,7 +109,8 @@ class LeaveOutInverse:
         Y = self._shifted.solve(B, self.removed[which])
         along = np.einsum("ij,ji->i", self._X[which], Y)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return Y + self._Z[:, which] * (self._c[which] * along / self._pivot[which])
+            out: FloatArray = Y + self._Z[:, which] * (self._c[which] * along / self._pivot[which])
+        return out
 
     def _prepare(self, j: int) -> Factor | tuple[FloatArray, FloatArray, FloatArray]:
         at = slice(self._sets.starts[j], self._sets.starts[j + 1])

@@ -57,7 +57,7 @@ class PreparedDirect:
         t = B.shape[1]
         return Solution(
             x=x,
-            converged=np.isfinite(x).all(axis=0),
+            converged=np.asarray(np.isfinite(x).all(axis=0)),
             iterations=np.zeros(t, dtype=np.intp),
             residual_norms=residuals,
             error_bound=residual_bound(residuals, self.conditioning.lambda_min),

@@ -49,7 +49,7 @@ class Factor:
             return False
         norm = float(np.abs(scaled).sum(axis=0).max())
         self.rcond = float(lapack.dpocon(self._L, norm, uplo="L")[0])
-        return self.rcond > self._threshold
+        return bool(self.rcond > self._threshold)
 
     def _eigen(self, scaled: FloatArray) -> None:
         values, vectors = eigh(scaled, check_finite=False)
@@ -75,7 +75,10 @@ class Factor:
         s = self.scale[:, None]
         if self.definite:
             half = solve_triangular(self._L, s * B, lower=True, check_finite=False)
-            return s * solve_triangular(self._L, half, lower=True, trans="T", check_finite=False)
+            out: FloatArray = s * solve_triangular(
+                self._L, half, lower=True, trans="T", check_finite=False
+            )
+            return out
         B = self.project(B)
         x = s * (self.vectors @ ((self.vectors.T @ (s * B)) / self.values[:, None]))
         return self.project(x)

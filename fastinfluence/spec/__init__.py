@@ -1,1 +1,1 @@
-
+"""What is differentiated: pure maths, no arrays."""

@@ -25,8 +25,10 @@ class GLM:
     The objective of parameters ``theta`` (coefficients, then the intercept) is, with
     ``f = X @ coef + intercept + offset`` and ``W = sum(w)``,
 
-    - ``reduction="mean"``: :math:`R = \frac1W \sum_i w_i\, l(f_i, y_i) + \frac12\sum_j l2_j\theta_j^2`
-    - ``reduction="sum"``: :math:`R = \sum_i w_i\, l(f_i, y_i) + \frac12\sum_j l2_j\theta_j^2`
+    - ``reduction="mean"``:
+      :math:`R = \frac1W \sum_i w_i\, l(f_i, y_i) + \frac12\sum_j l2_j\theta_j^2`
+    - ``reduction="sum"``:
+      :math:`R = \sum_i w_i\, l(f_i, y_i) + \frac12\sum_j l2_j\theta_j^2`
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-
+"""Numba kernels: serial, releasing the GIL, cached on disk."""
