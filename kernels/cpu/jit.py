@@ -1,8 +1,8 @@
 """The one place where Python functions become compiled ones.
 
-Every kernel of this package is compiled by :func:`jit` or :func:`jit_fast`, so the choices below are
-made once. All kernels release the GIL, are cached on disk and follow NumPy's error model (``1/0`` is
-infinite and raises nothing).
+Every kernel of this package is compiled by a decorator below, so the choices are made once. All
+kernels release the GIL, are cached on disk and follow NumPy's error model (``1/0`` is infinite and
+raises nothing).
 """
 
 from collections.abc import Callable
@@ -23,6 +23,12 @@ OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 def jit(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` on first call, keeping the written order of floating-point operations."""
     compiled: Callable[P, R] = numba.njit(**OPTIONS)(function)
+    return compiled
+
+
+def jit_helper(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a small function that kernels in the same file call; the kernel's cache holds it."""
+    compiled: Callable[P, R] = numba.njit(nogil=True, error_model="numpy")(function)
     return compiled
 
 

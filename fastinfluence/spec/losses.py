@@ -1,0 +1,221 @@
+"""THE table of losses: one symbolic line each.
+
+To add a loss, add one line to :data:`LOSSES` and name its parameters; derivatives, kernels, tests
+and its row in the docs follow. Constants free of the parameters of a model are dropped. The text
+should keep its digits at both ends of f (write ``softplus(f)``, not ``log(1 + exp(f))`` minus
+something close): what is derived is compared with mpmath, and refused when it loses them.
+"""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastinfluence.errors import LossError
+from fastinfluence.spec.line import Line, Param
+from fastinfluence.spec.loss import Loss
+
+_BINARY = frozenset({0.0, 1.0})
+_SIGNS = frozenset({-1.0, 1.0})
+_T = Param("t", sample=0.05)  # no convention: t is a width in the units of y (or of the margin)
+_DELTA = Param("delta", 1.35)
+
+
+def _power(low: float, high: float, sample: float, closed: bool = False) -> tuple[Param, ...]:
+    default = 1.5 if low < 1.5 < high else None
+    return (Param("power", default, low, high, closed, sample),)
+
+
+# Tweedie's deviance has one formula, but which of its two exponentials may be factored out without
+# overflow depends on the power, and at 1 and 2 it has a limit instead.
+_TWEEDIE = (
+    Line(
+        "exp((2-power)*f)/(2-power) + y*exp((1-power)*f)/(power-1)",
+        "nonnegative",
+        _power(1.0, 2.0, 1.5),
+        mean="exp(f)",
+        doc="Tweedie, log link, compound Poisson-gamma: y is 0 or positive.",
+    ),
+    Line("exp(f) - y*f", "nonnegative", _power(1.0, 1.0, 1.0, True), mean="exp(f)"),
+    Line("f + y*exp(-f)", "positive", _power(2.0, 2.0, 2.0, True), mean="exp(f)"),
+    Line(
+        "exp((2-power)*f)*(y*exp(-f)/(power-1) - 1/(power-2))",
+        "positive",
+        _power(2.0, 100.0, 2.5),
+        mean="exp(f)",
+    ),
+    Line(
+        "exp((1-power)*f)*(exp(f)/(2-power) - y/(1-power))",
+        "real",
+        _power(-100.0, 0.0, -0.5, True),
+        mean="exp(f)",
+    ),
+)
+
+LOSSES: dict[str, Line | tuple[Line, ...]] = {
+    "squared": Line("(f - y)**2/2", "real", mean="f", doc="Least squares, f the mean."),
+    "logistic": Line(
+        "y*softplus(-f) + (1-y)*softplus(f)",
+        _BINARY,
+        mean="sigmoid(f)",
+        doc="log(1 + e^f) - y f, written so that each label keeps its digits.",
+    ),
+    "probit": Line("-log_ndtr((2*y-1)*f)", _BINARY, mean="ndtr(f)", doc="Normal link."),
+    "cloglog": Line(
+        "(1-y)*exp(f) - y*cloglog(f)",
+        _BINARY,
+        mean="-expm1(-exp(f))",
+        doc="Complementary log-log link, P(y=1) = 1 - exp(-e^f).",
+    ),
+    "poisson": Line("exp(f) - y*f", "nonnegative", mean="exp(f)", doc="Log link."),
+    "gamma": Line("f + y*exp(-f)", "positive", mean="exp(f)", doc="Log link, unit shape."),
+    "inverse_gaussian": Line(
+        "exp(-f)*(y*exp(-f)/2 - 1)", "positive", mean="exp(f)", doc="Log link."
+    ),
+    "tweedie": _TWEEDIE,
+    "negative_binomial": Line(
+        "softplus(f + log(alpha))/alpha + y*(softplus(-f - log(alpha)) + log(alpha))",
+        "nonnegative",
+        (Param("alpha", 1.0),),
+        mean="exp(f)",
+        doc="Log link, variance mu + alpha mu^2; alpha is known.",
+    ),
+    "huber": Line(
+        "where(abs(f-y) <= delta, (f-y)**2/2, delta*(abs(f-y) - delta/2))",
+        "real",
+        (_DELTA,),
+        doc="Squared within delta, linear outside (Huber 1964); 1.35 is 95 % efficient.",
+    ),
+    "pseudo_huber": Line(
+        "delta**2*sqrt1pm1(((f-y)/delta)**2)", "real", (_DELTA,), doc="Smooth Huber."
+    ),
+    "logcosh": Line("logcosh(f-y)", "real", doc="log cosh of the residual."),
+    "smooth_quantile": Line(
+        "t*(tau*softplus((y-f)/t) + (1-tau)*softplus((f-y)/t))",
+        "real",
+        (Param("tau", 0.5, 0.0, 1.0, sample=0.3), _T),
+        doc="Pinball loss of quantile tau, smoothed over a width t.",
+    ),
+    "smooth_eps_insensitive": Line(
+        "t*(softplus((f-y-eps)/t) + softplus((y-f-eps)/t))",
+        "real",
+        (Param("eps", 0.1), _T),
+        doc="max(0, |f-y| - eps) of support vector regression, smoothed over t.",
+    ),
+    "smooth_hinge": Line(
+        "t*softplus((1-y*f)/t)",
+        _SIGNS,
+        (_T,),
+        doc="Hinge smoothed over t (Koh & Liang 2017, section 4.2); it tends to max(0, 1-yf).",
+    ),
+    "squared_hinge": Line("max(0, 1-y*f)**2", _SIGNS, doc="Its second derivative jumps at yf=1."),
+    "exponential": Line("exp(-y*f)", _SIGNS, doc="The loss of AdaBoost."),
+}
+
+
+def make(name: str, **params: float) -> Loss:
+    """Loss of the table with these parameter values.
+
+    Raises
+    ------
+    LossError
+        For an unknown name, or a parameter that is unknown, missing or outside its range.
+    """
+    if name not in LOSSES:
+        raise LossError(_unknown(name))
+    lines = _lines(name)
+    values = _complete(name, lines[0], params)
+    for line in lines:
+        if all(p.accepts(values[p.name]) for p in line.params):
+            return Loss.from_line(name, line, values)
+    allowed = " or ".join(", ".join(f"{p.name} in {p.range}" for p in row.params) for row in lines)
+    raise LossError(f"{name} needs {allowed}; got {_shown(values)}")
+
+
+def get(name: str) -> Loss:
+    """Loss of the table by name, with default parameters."""
+    return make(name)
+
+
+def _complete(name: str, line: Line, params: dict[str, float]) -> dict[str, float]:
+    unknown = [key for key in params if key not in line.names]
+    if unknown:
+        takes = ", ".join(line.names) or "no parameters"
+        raise LossError(f"{name} has no parameter {unknown[0]!r}; it takes {takes}")
+    values = {p.name: params.get(p.name, p.default) for p in line.params}
+    missing = [key for key, value in values.items() if value is None]
+    if missing:
+        raise LossError(
+            f"{name} needs {missing[0]}, which has no usual value: "
+            f"fi.losses.{name}({', '.join(f'{key}=...' for key in missing)})"
+        )
+    return values  # type: ignore[return-value]
+
+
+def _lines(name: str) -> tuple[Line, ...]:
+    row = LOSSES[name]
+    return (row,) if isinstance(row, Line) else row
+
+
+def _shown(values: dict[str, float]) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in values.items())
+
+
+def _unknown(name: object) -> str:
+    close = difflib.get_close_matches(str(name), LOSSES, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"no loss is called {name!r}.{hint} There are {', '.join(LOSSES)}"
+
+
+@dataclass(frozen=True)
+class Factory:
+    """Makes losses of one name: ``smooth_hinge(t=1e-3)``."""
+
+    name: str
+
+    def __call__(self, **params: float) -> Loss:
+        """Loss with these parameter values; the others keep their defaults."""
+        return make(self.name, **params)
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        line = _lines(self.name)[0]
+        return f"{line.doc}\n\n    l(f, y) = {line.text},  y: {line.y_text}"
+
+
+def __getattr__(name: str) -> Factory:
+    if name in LOSSES:
+        return Factory(name)
+    raise AttributeError(_unknown(name))
+
+
+def __dir__() -> list[str]:
+    return sorted([*LOSSES, "LOSSES", "get", "make", "registry"])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row for tests, benchmarks and docs: a loss with values to try it at."""
+
+    label: str
+    loss: Loss
+    f: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+def registry() -> list[Sample]:
+    """Every line of the table as a :class:`Sample`, at sample parameters."""
+    return [sample for name in LOSSES for sample in _samples(name)]
+
+
+def _samples(name: str) -> Iterator[Sample]:
+    for line in _lines(name):
+        values = {p.name: p.sample_value for p in line.params}
+        yield sample_of(Loss.from_line(name, line, values))
+
+
+def sample_of(loss: Loss) -> Sample:
+    """Values of f and y inside the domain of a loss."""
+    line: Any = loss.line_data
+    label = "-".join([loss.name, *(f"{key}={value:g}" for key, value in loss.params.items())])
+    return Sample(label, loss, line.sample_f, line.sample_y)
