@@ -29,3 +29,16 @@ numpydoc_show_class_members = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autosummary_generate = False
+
+
+def keep_bars(app, what, name, obj, options, lines):
+    """Write |x| in a docstring as an absolute value, which reStructuredText would substitute."""
+    for at, line in enumerate(lines):
+        parts = line.split("`")  # odd parts are code
+        parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+        lines[at] = "`".join(parts)
+
+
+def setup(app):
+    """Run after numpydoc has laid the docstring out."""
+    app.connect("autodoc-process-docstring", keep_bars, priority=900)

@@ -41,8 +41,7 @@ class HVPExponent:
 
     def _seconds(self, n: int, d: int) -> float:
         X = self.numbers[: n * d].reshape(n, d)
-        y = (X[:, 0] > 0).astype(np.float64)
-        infl = fi.Influence(fi.GLM("squared", l2=1.0), X, y, np.zeros(d + 1))
+        infl = fi.Influence(fi.GLM("squared", l2=1.0), X, np.zeros(n), np.zeros(d + 1))
         H, v = infl.hessian, np.ones(d + 1)
         return best_of(lambda: H @ v)
 

@@ -1,18 +1,22 @@
-"""The directive `losses-table`: one row per loss in the registry, written by no hand."""
+"""The directive `losses-table`: a row per line of the table of losses, written by no hand."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from docutils import nodes
 from docutils.statemachine import StringList
-from fastinfluence.spec.losses import registry
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-HEADS = ("name", "loss", "y", "parameters")
+from fastinfluence.spec.line import Line, Param
+from fastinfluence.spec.losses import LOSSES
+
+HEADS = ("name", "l(f, y)", "y", "parameters", "")
 
 
 class LossesTable(SphinxDirective):
-    """Parse a Markdown table made from the registry."""
+    """Parse a Markdown table made from the table of losses."""
 
     def run(self) -> list[nodes.Node]:
         holder = nodes.container()
@@ -21,20 +25,29 @@ class LossesTable(SphinxDirective):
 
 
 def table() -> list[str]:
-    """Return the lines of the table, sorted by name."""
-    rows = [_row(name, loss) for name, loss in sorted(registry.items())]
-    return [_line(HEADS), _line("---" for _ in HEADS), *map(_line, rows)]
+    """Return the lines of the table, in the order of the source."""
+    rows = [row for name, given in LOSSES.items() for row in _rows(name, given)]
+    return [_joined(HEADS), _joined("---" for _ in HEADS), *map(_joined, rows)]
 
 
-def _row(name: str, loss: object) -> tuple[str, ...]:
-    params = ", ".join(f"{key} = {value:g}" for key, value in loss.params.items())
-    return f"`{name}`", f"`{loss.expression}`", str(loss.y_domain), params
+def _rows(name: str, given: Line | tuple[Line, ...]) -> Iterator[tuple[str, ...]]:
+    for line in (given,) if isinstance(given, Line) else given:
+        params = ", ".join(map(_param, line.params))
+        yield f"`{name}`", f"`{line.text}`", line.y_text, params, line.doc
 
 
-def _line(cells: object) -> str:
+def _param(param: Param) -> str:
+    if param.low == param.high:
+        return f"`{param.name}` = {param.low:g}"
+    default = "" if param.default is None else f" = {param.default:g}"
+    return f"`{param.name}`{default} in {param.range}"
+
+
+def _joined(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directive."""
     app.add_directive("losses-table", LossesTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
