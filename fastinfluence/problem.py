@@ -155,7 +155,7 @@ class Problem:
         return self.spec.param_names(self.feature_names)
 
     def test_rows(self, X_test: Any, y_test: Any = None, offset_test: Any = None) -> TestRows:
-        """Check test rows against this problem; a single row may be one-dimensional."""
+        """Check test rows against this problem."""
         table = self._test_table(X_test)
         X = np.ascontiguousarray(table.values, dtype=np.float64)
         t, d = X.shape
@@ -169,14 +169,12 @@ class Problem:
         offset = (
             np.zeros(t) if offset_test is None else finite_vector(offset_test, t, "offset_test")
         )
-        y = None if y_test is None else self.codec.encode(np.atleast_1d(y_test), t, "y_test")
+        y = None if y_test is None else self.codec.encode(y_test, t, "y_test")
         return TestRows(X, y, offset)
 
     def _test_table(self, X_test: Any) -> Table:
         if self.transform is not None:
             X_test = self.transform(X_test)
-        if isinstance(X_test, np.ndarray) and X_test.ndim == 1:
-            X_test = X_test[None, :]
         table = as_table(X_test, "X_test")
         if not (table.named and self.named):
             return table

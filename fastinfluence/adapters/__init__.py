@@ -12,9 +12,9 @@ def adapt(fitted: Any, X: Any, y: Any, sample_weight: Any, n_threads: int | None
     """The problem, theta and refitting procedure behind a fitted model."""
     module = type(fitted).__module__.partition(".")[0]
     if module == "sklearn":
-        from fastinfluence.adapters import scikit_learn
+        from fastinfluence.adapters.scikit_learn import adapt_estimator
 
-        return scikit_learn.adapt(fitted, X, y, sample_weight, n_threads)
+        return adapt_estimator(fitted, X, y, sample_weight, n_threads)
     raise UnsupportedError(
         f"{type(fitted).__module__}.{type(fitted).__qualname__} is not a supported estimator: "
         "describe it yourself with fi.Influence(fi.GLM(...), X, y, theta)"

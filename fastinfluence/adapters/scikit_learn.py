@@ -46,7 +46,7 @@ class Objective:
     class_weight: Any = None
 
 
-def adapt(fitted: Any, X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> Adapted:
+def adapt_estimator(fitted: Any, X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> Adapted:
     """The problem, theta and refitting procedure behind a fitted scikit-learn estimator."""
     transform, last = split_pipeline(fitted)
     reader = READERS.get(type(last).__name__)

@@ -11,6 +11,8 @@ from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import Block
 from fastinfluence.types import FloatArray, IntArray
 
+OUTPUTS = ("raw", "mean")
+"""Kinds of prediction: the linear predictor, and the mean or probability."""
 CURVATURES = {"hessian": "d2", "gauss-newton": "d2", "fisher": "fisher"}
 """Pointwise output behind each curvature. f is linear in theta, so Gauss–Newton is the Hessian."""
 

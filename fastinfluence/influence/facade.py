@@ -8,13 +8,13 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.fit import FitStatus, minimize
+from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
 from fastinfluence.influence.removals import Removals
 from fastinfluence.inputs import checked_theta, non_negative
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.removal import Refit
-from fastinfluence.report import Report, make_report
 from fastinfluence.solvers import Solver
 from fastinfluence.spec.models import GLM
 from fastinfluence.types import FloatArray

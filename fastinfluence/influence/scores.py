@@ -6,6 +6,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from fastinfluence.engines.glm import OUTPUTS
 from fastinfluence.errors import InputError
 from fastinfluence.influence.base import InfluenceBase
 from fastinfluence.inputs import checked_rows, one_of
@@ -15,7 +16,6 @@ from fastinfluence.solvers import Solution
 from fastinfluence.types import Effect, FloatArray
 
 R = TypeVar("R")
-OUTPUTS = ("raw", "mean")
 
 
 class Scores(InfluenceBase):

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.glm import OUTPUTS, GLMEngine
 from fastinfluence.errors import FastInfluenceWarning
 from fastinfluence.fit import minimize
-from fastinfluence.inputs import listed
+from fastinfluence.inputs import listed, one_of
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.chord import retrain, without_rows
 from fastinfluence.removal.sets import RemovalSets
@@ -63,6 +63,7 @@ class Removal:
         self, X_test: Any, output: str = "raw", offset_test: Any = None
     ) -> FloatArray:
         """Prediction after removal minus before, shape (t, k); ``output`` "raw" or "mean"."""
+        one_of(output, OUTPUTS, "output")
         test = self.engine.problem.test_rows(X_test, None, offset_test)
         new = self.engine.predictions(test, self.theta.T, output)
         return new - self.engine.predictions(test, self.theta_old[:, None], output)

@@ -49,6 +49,8 @@ class RemovalSets:
             labels: Sequence[Any] = range(len(parts))
         else:
             values = np.asarray(groups)
+            if values.size == 0:
+                raise InputError("groups is empty: name at least one group")
             if values.shape != (n,):
                 raise InputError(
                     f"groups has shape {values.shape}: give {n} labels, or a list of index arrays"
@@ -57,8 +59,6 @@ class RemovalSets:
             order = np.argsort(member, kind="stable")
             parts = np.split(order, np.cumsum(np.bincount(member))[:-1])
             labels = names.tolist()
-        if not parts:
-            raise InputError("groups is empty: name at least one group")
         starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
         return cls(np.concatenate(parts), starts.astype(np.intp), labels)
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.spec import losses
+from fastinfluence.spec.loss import Loss
 
 if TYPE_CHECKING:
-    from fastinfluence.spec.loss import Loss
     from fastinfluence.types import FloatArray
 
 Reduction = Literal["mean", "sum"]
@@ -66,6 +66,11 @@ class GLM:
     ) -> None:
         if reduction not in ("mean", "sum"):
             raise InputError(f'reduction={reduction!r} is unknown: use "mean" or "sum"')
+        if not isinstance(loss, (str, Loss)):
+            raise InputError(
+                f'loss is a {type(loss).__name__}: give a name such as "logistic", or an object '
+                "of fi.losses, fi.families or fi.Loss"
+            )
         set_field = object.__setattr__
         set_field(self, "loss", losses.get(loss) if isinstance(loss, str) else loss)
         set_field(self, "l2", _checked_l2(l2))

@@ -68,7 +68,7 @@ class Report:
         known = "at least" if self.lambda_min_is_certain else "about"
         lines = [
             f"model      {self.model}",
-            f"theta      {self.fit}; ‖∇R‖ = {self.gradient_norm:.2e} "
+            f"theta      {self.fit}; gradient ‖∇R‖ = {self.gradient_norm:.2e} "
             f"(relative {self.relative_gradient:.1e})",
             f"solver     {self.solver}",
             f"curvature  smallest eigenvalue {known} {self.lambda_min:.2e}, "
@@ -142,7 +142,7 @@ def _warnings(infl: InfluenceBase) -> list[str]:
     conditioning = infl._prepared.conditioning
     found = []
     if infl.relative_gradient > 1e-3:
-        found.append("theta is not stationary: scores describe a model that was not reached")
+        found.append("theta is not stationary, scores assume that it is: use infl.polish()")
     if conditioning.null_space.shape[1]:
         found.append("H is singular: minimum-norm solutions (collinear columns?)")
     if conditioning.negative:
