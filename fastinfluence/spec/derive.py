@@ -20,6 +20,7 @@ from fastinfluence.errors import LossError
 from fastinfluence.kernels.program import PointwiseProgram
 from fastinfluence.spec.line import Line
 from fastinfluence.spec.lower import Lowering
+from fastinfluence.spec.measure import Measure
 from fastinfluence.spec.parse import parse, symbol
 from fastinfluence.spec.stable import reflect, stabilise
 
@@ -52,8 +53,8 @@ def parse_line(line: Line) -> tuple[Any, Any]:
     return loss, mean
 
 
-def differentiate(loss: Any, mean: Any, s: Symbols, y_domain: Any) -> dict[str, Any]:
-    """Every output as an expression."""
+def differentiate(loss: Any, mean: Any, s: Symbols, rest: Any, y_domain: Any) -> dict[str, Any]:
+    """Every output as an expression; `rest` is 1 - mean, or None where there is no mean."""
     out = {"value": loss, "d1": loss.diff(s.f)}
     out["d2"] = out["d1"].diff(s.f)
     out["d3"] = out["d2"].diff(s.f)
@@ -61,15 +62,15 @@ def differentiate(loss: Any, mean: Any, s: Symbols, y_domain: Any) -> dict[str, 
     out["d1_y"] = out["d1"].diff(s.y)
     if mean is not None:
         out |= {"mean": mean, "mean_d1": mean.diff(s.f)}
-        fisher = _fisher(out["d2"], mean, s, y_domain)
+        fisher = _fisher(out["d2"], mean, rest, s, y_domain)
         out |= {} if fisher is None else {"fisher": fisher}
     return out
 
 
-def _fisher(d2: Any, mean: Any, s: Symbols, y_domain: Any) -> Any:
+def _fisher(d2: Any, mean: Any, rest: Any, s: Symbols, y_domain: Any) -> Any:
     """Expected d2, or None where it is not a function of the mean alone."""
     if y_domain == frozenset({0.0, 1.0}):
-        return mean * d2.subs(s.y, 1) + stabilise(1 - mean) * d2.subs(s.y, 0)
+        return mean * d2.subs(s.y, 1) + rest * d2.subs(s.y, 0)
     return None if d2.diff(s.y, 2).expand() != 0 else d2.subs(s.y, mean)
 
 
@@ -82,16 +83,22 @@ def derive(name: str, line: Line) -> PointwiseProgram:
         When the line cannot be read, or cannot be differentiated three times.
     """
     s = line_symbols(line)
-    loss, mean = parse_line(line)
-    stable = None if mean is None else stabilise(mean)
-    outputs = differentiate(stabilise(loss), stable, s, line.y)
+    outputs = stable_outputs(line, s)
+    points = Measure(line)
     lowering = Lowering()
     operands = {}
     for key, expression in outputs.items():
         refuse_undefined(expression)
-        choice = forms(expression) if key not in ("value", "d1") else [expression]
-        operands[key] = lowering.operand(min(choice, key=cost))
+        operands[key] = lowering.operand(points.choose(key, sorted(forms(expression), key=cost)))
     return lowering.builder.finish(name, line.names, operands)
+
+
+def stable_outputs(line: Line, s: Symbols) -> dict[str, Any]:
+    """Every output of a line, rewritten into atoms before it was differentiated."""
+    loss, mean = parse_line(line)
+    if mean is None:
+        return differentiate(stabilise(loss), None, s, None, line.y)
+    return differentiate(stabilise(loss), stabilise(mean), s, stabilise(1 - mean), line.y)
 
 
 def refuse_undefined(expression: Any) -> None:
@@ -125,3 +132,9 @@ def cost(expression: Any) -> float:
     lowering = Lowering()
     lowering.operand(expression)
     return sum(COSTS.get(step.op, CALL_COST) for step in lowering.builder.steps)
+
+
+if __name__ == "__main__":
+    from fastinfluence.spec.library import default_path, generate
+
+    print(f"{generate(default_path())} programs written to {default_path().name}")

@@ -40,9 +40,9 @@ def shipped() -> dict[str, Any]:
 
 def table_lines() -> dict[str, tuple[str, Line]]:
     """Every line of the tables by key, with a name."""
-    from fastinfluence.spec.losses import registry
+    from fastinfluence.spec import families, losses
 
-    rows = registry()
+    rows = [*losses.registry(), *families.registry()]
     return {row.loss.line_data.key: (row.loss.name, row.loss.line_data) for row in rows}
 
 

@@ -4,9 +4,12 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastinfluence.errors import LossError
+
+if TYPE_CHECKING:
+    from fastinfluence.spec.loss import Loss
 
 # Part of every key: raise it whenever the same line would be derived differently.
 DERIVATION_VERSION = 1
@@ -131,6 +134,11 @@ class Line:
         return tuple(sorted({v + 0.0 for v in both if low < v < high}))
 
     @property
+    def sample_params(self) -> dict[str, float]:
+        """Parameter values for tests."""
+        return {p.name: p.sample_value for p in self.params}
+
+    @property
     def assumptions(self) -> dict[str, str]:
         """What the derivation may assume of each symbol's sign."""
         known = {p.name: "positive" for p in self.params if p.positive}
@@ -154,6 +162,23 @@ class Line:
         signs = sorted(self.assumptions.items())
         text = [DERIVATION_VERSION, self.text, self.mean, self.names, domain, self.f, signs]
         return hashlib.sha256(json.dumps(text).encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row for tests, benchmarks and docs: a loss with values of f and y to try it at."""
+
+    label: str
+    loss: "Loss"
+    f: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+def sample_of(loss: "Loss") -> Sample:
+    """Sample inside the domain of a loss."""
+    parts = [loss.name, *([loss.link] if loss.link else [])]
+    parts += [f"{key}={value:g}" for key, value in loss.params.items()]
+    return Sample("-".join(parts), loss, loss.line_data.sample_f, loss.line_data.sample_y)
 
 
 def as_domain(y_domain: object, owner: str) -> Domain:

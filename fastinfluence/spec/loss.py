@@ -83,6 +83,24 @@ class Loss:
         """Loss of a table, whose line needs no check."""
         return cls(line.text, line.y, values, name, line.f, line.mean, family, link, line)
 
+    @classmethod
+    def from_table(
+        cls,
+        name: str,
+        lines: tuple[Line, ...],
+        params: Mapping[str, float],
+        family: str | None = None,
+        link: str | None = None,
+    ) -> "Loss":
+        """Loss of the first line whose ranges hold the parameters; defaults fill the rest."""
+        values = _complete(name, lines[0], params)
+        for line in lines:
+            if all(p.accepts(values[p.name]) for p in line.params):
+                return cls.from_line(name, line, values, family, link)
+        ranges = [", ".join(f"{p.name} in {p.range}" for p in line.params) for line in lines]
+        given = ", ".join(f"{key}={value!r}" for key, value in values.items())
+        raise LossError(f"{name} needs {' or '.join(ranges)}; got {given}")
+
     @property
     def line(self) -> str:
         """The expression as written."""
@@ -117,8 +135,9 @@ class Loss:
         return hash((self.text, self.name, self.y_domain, tuple(self.params.items()), self.mean))
 
     def __repr__(self) -> str:
+        name = self.name if self.link is None else f"{self.name}, {self.link} link"
         values = "".join(f", {key}={value:g}" for key, value in self.params.items())
-        return f"Loss({self.name!r}: {self.text}; y {self.line_data.y_text}{values})"
+        return f"Loss({name}: {self.text}; y {self.line_data.y_text}{values})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = (self.name, self.line_data, dict(self.params), self.family, self.link)
@@ -130,6 +149,22 @@ def _program(name: str, line: Line) -> PointwiseProgram:
     from fastinfluence.spec.library import program
 
     return program(name, line)
+
+
+def _complete(name: str, line: Line, params: Mapping[str, float]) -> dict[str, float]:
+    """Given parameters with defaults for the rest."""
+    unknown = [key for key in params if key not in line.names]
+    if unknown:
+        takes = ", ".join(line.names) or "no parameters"
+        raise LossError(f"{name} has no parameter {unknown[0]!r}; it takes {takes}")
+    values: dict[str, float] = {}
+    for param in line.params:
+        value = params.get(param.name, param.default)
+        if value is None:
+            call = f"fi.losses.{name}({param.name}=...)"
+            raise LossError(f"{name} needs {param.name}, which has no usual value: {call}")
+        values[param.name] = value
+    return values
 
 
 def _custom_line(loss: Loss) -> Line:
@@ -152,4 +187,4 @@ def _custom_param(name: str, value: float) -> Param:
         positive = float(value) > 0.0
     except (TypeError, ValueError):
         raise LossError(f"the value of parameter {name} must be a number, got {value!r}") from None
-    return Param(name, low=0.0 if positive else -np.inf)
+    return Param(name, low=0.0 if positive else -np.inf, sample=float(value))

@@ -7,12 +7,11 @@ something close): what is derived is compared with mpmath, and refused when it l
 """
 
 import difflib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from fastinfluence.errors import LossError
-from fastinfluence.spec.line import Line, Param
+from fastinfluence.spec.families import TWEEDIE_LINES, compose
+from fastinfluence.spec.line import Line, Param, Sample, sample_of
 from fastinfluence.spec.loss import Loss
 
 _BINARY = frozenset({0.0, 1.0})
@@ -20,37 +19,6 @@ _SIGNS = frozenset({-1.0, 1.0})
 _T = Param("t", sample=0.05)  # no convention: t is a width in the units of y (or of the margin)
 _DELTA = Param("delta", 1.35)
 
-
-def _power(low: float, high: float, sample: float, closed: bool = False) -> tuple[Param, ...]:
-    default = 1.5 if low < 1.5 < high else None
-    return (Param("power", default, low, high, closed, sample),)
-
-
-# Tweedie's deviance has one formula, but which of its two exponentials may be factored out without
-# overflow depends on the power, and at 1 and 2 it has a limit instead.
-_TWEEDIE = (
-    Line(
-        "exp((2-power)*f)/(2-power) + y*exp((1-power)*f)/(power-1)",
-        "nonnegative",
-        _power(1.0, 2.0, 1.5),
-        mean="exp(f)",
-        doc="Tweedie, log link, compound Poisson-gamma: y is 0 or positive.",
-    ),
-    Line("exp(f) - y*f", "nonnegative", _power(1.0, 1.0, 1.0, True), mean="exp(f)"),
-    Line("f + y*exp(-f)", "positive", _power(2.0, 2.0, 2.0, True), mean="exp(f)"),
-    Line(
-        "exp((2-power)*f)*(y*exp(-f)/(power-1) - 1/(power-2))",
-        "positive",
-        _power(2.0, 100.0, 2.5),
-        mean="exp(f)",
-    ),
-    Line(
-        "exp((1-power)*f)*(exp(f)/(2-power) - y/(1-power))",
-        "real",
-        _power(-100.0, 0.0, -0.5, True),
-        mean="exp(f)",
-    ),
-)
 
 LOSSES: dict[str, Line | tuple[Line, ...]] = {
     "squared": Line("(f - y)**2/2", "real", mean="f", doc="Least squares, f the mean."),
@@ -72,7 +40,7 @@ LOSSES: dict[str, Line | tuple[Line, ...]] = {
     "inverse_gaussian": Line(
         "exp(-f)*(y*exp(-f)/2 - 1)", "positive", mean="exp(f)", doc="Log link."
     ),
-    "tweedie": _TWEEDIE,
+    "tweedie": tuple(compose(line, "log") for line in TWEEDIE_LINES),
     "negative_binomial": Line(
         "softplus(f + log(alpha))/alpha + y*(softplus(-f - log(alpha)) + log(alpha))",
         "nonnegative",
@@ -123,13 +91,7 @@ def make(name: str, **params: float) -> Loss:
     """
     if name not in LOSSES:
         raise LossError(_unknown(name))
-    lines = _lines(name)
-    values = _complete(name, lines[0], params)
-    for line in lines:
-        if all(p.accepts(values[p.name]) for p in line.params):
-            return Loss.from_line(name, line, values)
-    allowed = " or ".join(", ".join(f"{p.name} in {p.range}" for p in row.params) for row in lines)
-    raise LossError(f"{name} needs {allowed}; got {_shown(values)}")
+    return Loss.from_table(name, _lines(name), params)
 
 
 def get(name: str) -> Loss:
@@ -137,28 +99,9 @@ def get(name: str) -> Loss:
     return make(name)
 
 
-def _complete(name: str, line: Line, params: dict[str, float]) -> dict[str, float]:
-    unknown = [key for key in params if key not in line.names]
-    if unknown:
-        takes = ", ".join(line.names) or "no parameters"
-        raise LossError(f"{name} has no parameter {unknown[0]!r}; it takes {takes}")
-    values = {p.name: params.get(p.name, p.default) for p in line.params}
-    missing = [key for key, value in values.items() if value is None]
-    if missing:
-        raise LossError(
-            f"{name} needs {missing[0]}, which has no usual value: "
-            f"fi.losses.{name}({', '.join(f'{key}=...' for key in missing)})"
-        )
-    return values  # type: ignore[return-value]
-
-
 def _lines(name: str) -> tuple[Line, ...]:
     row = LOSSES[name]
     return (row,) if isinstance(row, Line) else row
-
-
-def _shown(values: dict[str, float]) -> str:
-    return ", ".join(f"{key}={value!r}" for key, value in values.items())
 
 
 def _unknown(name: object) -> str:
@@ -193,29 +136,10 @@ def __dir__() -> list[str]:
     return sorted([*LOSSES, "LOSSES", "get", "make", "registry"])
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One row for tests, benchmarks and docs: a loss with values to try it at."""
-
-    label: str
-    loss: Loss
-    f: tuple[float, ...]
-    y: tuple[float, ...]
-
-
 def registry() -> list[Sample]:
     """Every line of the table as a :class:`Sample`, at sample parameters."""
-    return [sample for name in LOSSES for sample in _samples(name)]
-
-
-def _samples(name: str) -> Iterator[Sample]:
-    for line in _lines(name):
-        values = {p.name: p.sample_value for p in line.params}
-        yield sample_of(Loss.from_line(name, line, values))
-
-
-def sample_of(loss: Loss) -> Sample:
-    """Values of f and y inside the domain of a loss."""
-    line: Any = loss.line_data
-    label = "-".join([loss.name, *(f"{key}={value:g}" for key, value in loss.params.items())])
-    return Sample(label, loss, line.sample_f, line.sample_y)
+    return [
+        sample_of(Loss.from_line(name, line, line.sample_params))
+        for name in LOSSES
+        for line in _lines(name)
+    ]
