@@ -110,7 +110,7 @@ TRAINING = {
 
 SPECS = {
     "unknown loss": (lambda: fi.GLM("logistik"), ["logistik", "logistic"]),
-    "loss of a wrong type": (lambda: fi.GLM(3.5), ["3.5"]),
+    "loss of a wrong type": (lambda: fi.GLM(3.5), ["loss", "3.5|float"]),
     "negative l2": (lambda: logistic(l2=-0.1), ["l2", "-0.1|negative"]),
     "nan l2": (lambda: logistic(l2=np.nan), ["l2"]),
     "infinite l2": (lambda: logistic(l2=np.inf), ["l2"]),
@@ -126,7 +126,10 @@ SPECS = {
     "empty": (lambda: fi.Loss("", "real"), ["empty|expression"]),
     "code": (lambda: fi.Loss("__import__('os').getcwd()", "real"), ["__import__|expression"]),
     "unknown domain": (lambda: fi.Loss("(f - y)**2", "reals"), ["reals", "real"]),
-    "hinge parameter": (lambda: fi.losses.smooth_hinge(t=-1.0), ["t", "positive|> 0"]),
+    "hinge parameter": (
+        lambda: fi.losses.smooth_hinge(t=-1.0),
+        ["smooth_hinge", "t", "-1", "positive|> 0|(0"],
+    ),
 }
 
 SCORING = {

@@ -194,8 +194,6 @@ def huber(delta: float) -> Loss:
         d1=lambda y, f: np.clip(f - y, -delta, delta),
         d2=lambda y, f: (np.abs(f - y) <= delta).astype(float),
         draw=draw_normal,
-        mean=lambda f: f,
-        mean_d1=np.ones_like,
     )
 
 

@@ -231,7 +231,7 @@ def test_right_imports_pass():
         "from fastinfluence.rows import dense\nfrom . import cg\nimport numpy\nfrom ..fit import f"
     )
     assert upward(ast.parse(text), ("removal", "exact")) == []
-    lazy = "def plot(self):\n    from fastinfluence import plots"
+    lazy = "def plot(self):\n    from fastinfluence import adapters"
     assert upward(ast.parse(lazy), ("influence",)) == []
 
 

@@ -10,10 +10,11 @@ LOGISTIC = next(c for c in CASES if c.name == "logistic mean")
 
 
 def strided(X):
-    """Return the same numbers with gaps between rows and columns."""
-    wide = np.full((2 * X.shape[0], 3 * X.shape[1]), np.nan)
-    wide[::2, ::3] = X
-    return wide[::2, ::3]
+    """Return the same numbers with gaps between them."""
+    wide = np.full(tuple(3 * size for size in X.shape), np.nan)
+    gaps = (slice(None, None, 3),) * X.ndim
+    wide[gaps] = X
+    return wide[gaps]
 
 
 def read_only(X):
