@@ -17,7 +17,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
-    "losses_table",
+    "registry_tables",
 ]
 exclude_patterns = ["_build", "_ext"]
 html_theme = "furo"

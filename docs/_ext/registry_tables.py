@@ -1,0 +1,88 @@
+"""Directives that write the library's own tables into the pages, so that no hand keeps them.
+
+`losses-table`, `families-table`, `estimators-table`: each is a function that returns the lines of
+a Markdown table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from fastinfluence.adapters.scikit_learn import READERS
+from fastinfluence.spec.families import FAMILIES
+from fastinfluence.spec.line import Line, Param
+from fastinfluence.spec.losses import LOSSES
+
+
+def losses() -> Iterator[tuple[str, ...]]:
+    """Yield the head, then a row per line, in the order of the source."""
+    yield "name", "l(f, y)", "y", "parameters", ""
+    for name, given in LOSSES.items():
+        for line in (given,) if isinstance(given, Line) else given:
+            yield _code(name), _code(line.text), line.y_text, _params(line.params), line.doc
+
+
+def families() -> Iterator[tuple[str, ...]]:
+    """Yield the head, then a row per line of a family; the first link is the default."""
+    yield "family", "l(mu, y)", "y", "links", "parameters"
+    for name, family in FAMILIES.items():
+        links = ", ".join(map(_code, family.links))
+        for line in family.lines:
+            yield _code(name), _code(line.text), line.y_text, links, _params(line.params)
+
+
+def estimators() -> Iterator[tuple[str, ...]]:
+    """Yield the head, then the estimators of scikit-learn that can be read."""
+    yield "library", "estimators"
+    yield "scikit-learn", ", ".join(map(_code, sorted(READERS)))
+
+
+TABLES = {"losses-table": losses, "families-table": families, "estimators-table": estimators}
+
+
+class TableDirective(SphinxDirective):
+    """Parse the Markdown of one table where the directive stands."""
+
+    rows: Callable[[], Iterator[tuple[str, ...]]]
+
+    def run(self) -> list[nodes.Node]:
+        holder = nodes.container()
+        self.state.nested_parse(StringList(markdown(type(self).rows()), "table"), 0, holder)
+        return holder.children
+
+
+def markdown(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Return the lines of a table whose first row is its head."""
+    head, *body = rows
+    return [_joined(head), _joined("---" for _ in head), *map(_joined, body)]
+
+
+def _joined(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+def _params(params: Iterable[Param]) -> str:
+    return ", ".join(map(_param, params))
+
+
+def _param(param: Param) -> str:
+    if param.low == param.high:
+        return f"`{param.name}` = {param.low:g}"
+    default = "" if param.default is None else f" = {param.default:g}"
+    return f"`{param.name}`{default} in {param.range}"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directives."""
+    for name, rows in TABLES.items():
+        app.add_directive(name, type(name, (TableDirective,), {"rows": staticmethod(rows)}))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
