@@ -20,6 +20,9 @@ MAX_ITERATIONS = 200
 RUNAWAY_STEPS = 5
 """Steps that stay long after the gradient has vanished before the optimum is called absent."""
 MAX_HALVINGS = 40
+STALLED = 1e-6
+"""Relative gradient above which a fit that cannot move has not reached a stationary point."""
+ROUNDING = "stopped where rounding hides further progress"
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -94,7 +97,8 @@ def minimize(
             raise NoOptimumError(_runaway_message(engine, step))
         moved = _line_search(engine, step)
         if moved is None:
-            return engine.theta, _stalled(engine, step, iteration)
+            _refuse_edge(engine)
+            return engine.theta, _status(engine, step, iteration, ROUNDING)
         engine = moved
     raise NoOptimumError(_runaway_message(engine, step))
 
@@ -150,8 +154,24 @@ def _status(engine: GLMEngine, step: FloatArray, iterations: int, message: str) 
     return FitStatus(gradient_norm(engine), float(np.abs(step).max()), iterations, message)
 
 
-def _stalled(engine: GLMEngine, step: FloatArray, iterations: int) -> FitStatus:
-    return _status(engine, step, iterations, "stopped where rounding hides further progress")
+def relative_gradient(engine: GLMEngine) -> float:
+    """Largest |∇R_j| relative to what its sum cancels from: 0 at the optimum, at most 1."""
+    scale, g = engine.gradient_scale, np.abs(engine.gradient)
+    return float((g[scale > 0] / scale[scale > 0]).max(initial=0.0))
+
+
+def _refuse_edge(engine: GLMEngine) -> None:
+    """No step lowers the objective though the gradient is not small: the edge of the domain."""
+    if relative_gradient(engine) <= STALLED:
+        return
+    low, high = engine.problem.spec.loss.f_domain
+    nearest = int(np.argmin(np.minimum(engine.f - low, high - engine.f)))
+    raise NoOptimumError(
+        f"no optimum inside the domain of {engine.problem.spec.loss.name}: the fit stopped at "
+        f"‖∇R‖ = {gradient_norm(engine):.1e} with f = {engine.f[nearest]:.3g} in row {nearest}, "
+        f"where f must lie in ({low:g}, {high:g}). Choose a link whose domain is the real line, "
+        "add l2 > 0, or start elsewhere with theta="
+    )
 
 
 def _bounded_below(engine: GLMEngine) -> bool:

@@ -46,7 +46,9 @@ class Objective:
     class_weight: Any = None
 
 
-def adapt_estimator(fitted: Any, X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> Adapted:
+def adapt_estimator(
+    fitted: Any, X: Any, y: Any, sample_weight: Any, n_threads: int | None
+) -> Adapted:
     """The problem, theta and refitting procedure behind a fitted scikit-learn estimator."""
     transform, last = split_pipeline(fitted)
     reader = READERS.get(type(last).__name__)
@@ -96,7 +98,7 @@ def _codec(objective: Objective, classes: Any, y: Any) -> LabelCodec | None:
         return None
     unknown = np.setdiff1d(as_vector(y, "y"), classes)
     if len(unknown):
-        raise InputError(f"y holds the label {unknown[0]!r}, which the estimator was not fitted on")
+        raise InputError(f"y holds the label {unknown[0]!r}, unknown to the fitted estimator")
     values = (-1.0, 1.0) if objective.signs else (0.0, 1.0)
     return LabelCodec(objective.spec.loss, np.asarray(classes), values)
 

@@ -97,13 +97,16 @@ class GLMEngine:
         self.gradient_scale: FloatArray = scale / problem.W + np.abs(pull)
 
     def _check_domain(self) -> None:
-        bad = np.flatnonzero(~(np.isfinite(self.d1) & np.isfinite(self.d2)))
+        loss = self.problem.spec.loss
+        low, high = loss.f_domain
+        inside = (self.f > low) & (self.f < high) & np.isfinite(self.d1) & np.isfinite(self.d2)
+        bad = np.flatnonzero(~inside)
         if len(bad):
-            i, loss = int(bad[0]), self.problem.spec.loss
+            i = int(bad[0])
             raise LossError(
                 f"the loss {loss.name} has no finite derivatives at f = {self.f[i]:g} (row {i}, "
-                f"{len(bad)} rows in all): f must be {loss.f_domain}; rescale X or choose a link "
-                "whose domain holds every linear predictor"
+                f"{len(bad)} rows in all): f must lie in ({low:g}, {high:g}); rescale X or choose "
+                "a link whose domain holds every linear predictor"
             )
 
     # -- primitives --------------------------------------------------------------------

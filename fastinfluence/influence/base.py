@@ -11,7 +11,7 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.engines.glm import CURVATURES, GLMEngine
 from fastinfluence.errors import FastInfluenceWarning, InputError
-from fastinfluence.fit import FitStatus, gradient_norm
+from fastinfluence.fit import FitStatus, gradient_norm, relative_gradient
 from fastinfluence.inputs import non_negative, one_of
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, as_progress, silent
@@ -122,9 +122,7 @@ class InfluenceBase:
     @property
     def relative_gradient(self) -> float:
         """Largest |∇R_j| relative to what its sum cancels from: 0 at the optimum, at most 1."""
-        scale = self._engine.gradient_scale
-        g = np.abs(self._engine.gradient)
-        return float((g[scale > 0] / scale[scale > 0]).max(initial=0.0))
+        return relative_gradient(self._engine)
 
     def _warn_if_far(self) -> None:
         if self.relative_gradient > FAR:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import numpy as np
-
 from fastinfluence.errors import InputError
 from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
@@ -17,6 +15,7 @@ from fastinfluence.progress import Progress
 from fastinfluence.removal import Refit
 from fastinfluence.solvers import Solver
 from fastinfluence.spec.models import GLM
+from fastinfluence.start import starting_point
 from fastinfluence.types import FloatArray
 
 
@@ -121,7 +120,7 @@ class Influence(Removals):
             Stop when ‖∇R‖ ≤ tol and max_j |(H⁻¹∇R)_j| ≤ tol·(1 + ‖theta‖∞).
             ``infl.fit_status`` says so where rounding forbids the first.
         theta : array_like, shape (p,), optional
-            Where to start; zeros by default.
+            Where to start: zeros by default, or a constant inside the loss's domain.
 
         Raises
         ------
@@ -133,7 +132,9 @@ class Influence(Removals):
         settings = Settings.of(solver, damping, curvature, progress)
         problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
         d = problem.rows.n_features
-        start = _start(problem) if theta is None else checked_theta(theta, problem.n_params, d)
+        start = (
+            starting_point(problem) if theta is None else checked_theta(theta, problem.n_params, d)
+        )
         chosen = None if isinstance(solver, str) else solver
         best, status = minimize(problem, start, tol, chosen, settings.progress)
         return cls._of(problem, best, settings, status)
@@ -189,8 +190,3 @@ class Influence(Removals):
     def report(self) -> Report:
         """Solver and why, conditioning, warnings, and a refit of ten rows where that is cheap."""
         return make_report(self)
-
-
-def _start(problem: Problem) -> FloatArray:
-    """Where a fit starts: zeros, or inside the loss's domain where zero lies outside."""
-    return np.zeros(problem.n_params)
