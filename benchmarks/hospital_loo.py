@@ -16,6 +16,7 @@ import numpy as np
 from hospital import TEST_POSITION, WEIGHT_DECAY, Hospital, load
 
 import fastinfluence as fi
+from fastinfluence.removal import Removal
 
 
 def gradient_norms(data: Hospital, thetas: np.ndarray) -> np.ndarray:
@@ -49,7 +50,7 @@ def scikit_learn_seconds(data: Hospital) -> float:
     return time.perf_counter() - start
 
 
-def timed(infl: fi.Influence, method: str) -> tuple[fi.Removal, float]:
+def timed(infl: fi.Influence, method: str) -> tuple[Removal, float]:
     """Return all single-row removals by one method, and the seconds they took."""
     start = time.perf_counter()
     removed = infl.leave_one_out(method=method)
