@@ -60,6 +60,7 @@ OPS: dict[str, int] = {
     "log_ndtr1": 1,
     "log_ndtr2": 1,
     "log_ndtr3": 1,
+    "logit_ndtr": 1,
     "log1mexp": 1,
     "bose": 1,
     "cloglog": 1,

@@ -47,6 +47,9 @@ ATOMS: dict[str, Atom] = {
     "log_ndtr1": Atom("log_ndtr2(x)", "D(log_ndtr)"),
     "log_ndtr2": Atom("log_ndtr3(x)", "D(log_ndtr1)"),
     "log_ndtr3": Atom("", "D(log_ndtr2)"),
+    "logit_ndtr": Atom(
+        "log_ndtr1(x) + log_ndtr1(-x)", "log(erfc(-x/sqrt(2))) - log(erfc(x/sqrt(2)))", -1
+    ),
     "log1mexp": Atom("-bose(x)", "log(1 - exp(x))", 0, (float("-inf"), 0.0)),
     "bose": Atom("bose(x)*(1 + bose(x))", "1/(exp(-x) - 1)", 0, (float("-inf"), 0.0)),
     "cloglog": Atom("cloglog1(x)", "log(1 - exp(-exp(x)))"),

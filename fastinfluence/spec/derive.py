@@ -22,7 +22,7 @@ from fastinfluence.spec.line import Line
 from fastinfluence.spec.lower import Lowering
 from fastinfluence.spec.measure import Measure
 from fastinfluence.spec.parse import parse, symbol
-from fastinfluence.spec.stable import reflect, stabilise
+from fastinfluence.spec.stable import mul_rule, reflect, stabilise
 
 # Relative price of an operation, for choosing between equal forms.
 COSTS = {"add": 1, "sub": 1, "mul": 1, "neg": 1, "div": 4, "sqrt": 4, "where": 1, "zmul": 2}
@@ -119,12 +119,34 @@ def forms(expression: Any) -> list[Any]:
     """Equal ways to write an expression, which differ in work and in rounding."""
     import sympy
 
-    found = [expression, stabilise(expression)]
-    expanded = reflect(expression).expand()
-    found += [expanded, stabilise(expanded)]
+    merged = stabilise(expression)
+    found = [expression, merged]
+    for start in (expression, merged, reflect(expression)):
+        expanded = start.expand(power_exp=False, log=False, power_base=False)
+        found += [expanded, stabilise(expanded), *by_exponentials(stabilise(expanded))]
     if not expression.atoms(sympy.Function) and expression.count_ops() < 150:
         found += [sympy.simplify(expression), sympy.factor(expression)]
     return list(dict.fromkeys(found))
+
+
+def by_exponentials(expression: Any) -> list[Any]:
+    """Forms with one term per exponential, whose coefficients may then cancel exactly.
+
+    One form has each exponential taken out of the whole sum, since a difference of two that
+    overflow is NaN, but which one overflows last depends on the loss.
+    """
+    import sympy
+
+    powers = expression.atoms(sympy.exp)
+    if not powers or not expression.is_Add or expression.count_ops() > 200:
+        return []
+    found = sympy.collect(expression, list(powers), evaluate=False)
+    terms = {key: sympy.factor_terms(sympy.cancel(c)) for key, c in found.items()}
+    forms = [sympy.Add(*(key * c for key, c in terms.items()))]
+    for out in [key for key in terms if isinstance(key, sympy.exp)]:
+        inner = [c * mul_rule(key, 1 / out) for key, c in terms.items()]
+        forms.append(sympy.Mul(out, sympy.Add(*inner), evaluate=False))
+    return forms
 
 
 def cost(expression: Any) -> float:

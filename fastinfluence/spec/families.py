@@ -111,7 +111,7 @@ FAMILIES: dict[str, Family] = {
         f=_ABOVE_ZERO,
     ),
     "negative_binomial": _family(
-        "log1p(alpha*mu)/alpha + y*log(alpha + inv_mu)",
+        "log1p(alpha*mu)/alpha + y*(log(alpha) + log1p(inv_mu/alpha))",
         "nonnegative",
         *("log", "identity", "sqrt", "softplus"),
         f=_ABOVE_ZERO,

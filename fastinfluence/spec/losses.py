@@ -65,10 +65,11 @@ LOSSES: dict[str, Line | tuple[Line, ...]] = {
         doc="Pinball loss of quantile tau, smoothed over a width t.",
     ),
     "smooth_eps_insensitive": Line(
-        "t*(softplus((f-y-eps)/t) + softplus((y-f-eps)/t))",
+        "t*(softplus(logcosh((f-y)/t) - logcosh(eps/t)) + softplus(-2*eps/t))",
         "real",
         (Param("eps", 0.1), _T),
-        doc="max(0, |f-y| - eps) of support vector regression, smoothed over t.",
+        doc="max(0, |f-y| - eps) of support vector regression, smoothed over t:\n"
+        "t*(softplus((r-eps)/t) + softplus((-r-eps)/t)), written without differences.",
     ),
     "smooth_hinge": Line(
         "t*softplus((1-y*f)/t)",

@@ -52,6 +52,10 @@ class Lowering:
             return self.builder.emit(_RELATIONS[name], *args)
         if name in _JUNCTIONS:
             return self._chain(_JUNCTIONS[name], args)
+        if name == "ITE":
+            test, yes, no = args
+            other = self.builder.emit("and", self.builder.emit("not", test), no)
+            return self.builder.emit("or", self.builder.emit("and", test, yes), other)
         if name == "Abs":
             return self.builder.emit("abs", *args)
         if name == "sign":

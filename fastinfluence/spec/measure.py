@@ -19,7 +19,9 @@ from fastinfluence.spec.line import Line
 
 BOUND = 1e-12  # of |g| + |f dg/df| + |y dg/dy|
 COMFORT = 5e-14  # among forms at least this good the cheapest is taken
-PRECISIONS = (40, 110, 400, 1100)
+# Digits to try. Terms of size e^-|f| vanish exactly, and alike, at two low precisions: only near
+# f = 0 may those be trusted.
+NEAR, LOW, HIGH = 3.0, (50, 120, 450, 1100), (450, 1100)
 AGREE = 1e-22
 TINY = float(np.finfo(np.float64).tiny)
 HUGE = float(np.finfo(np.float64).max)
@@ -57,7 +59,7 @@ class Reference:
 
     def _compute(self, f: float, y: float) -> Truth | None:
         before: list[Any] | None = None
-        for digits in PRECISIONS:
+        for digits in LOW if abs(f) <= NEAR else HIGH:
             found = self._evaluate(f, y, digits)
             if found is not None and before is not None and self._agree(before, found):
                 return self._scaled(found, f, y)

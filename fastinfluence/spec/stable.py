@@ -16,6 +16,7 @@ def stabilise(expression: Any) -> Any:
     for _ in range(3):  # a rewritten part may let its parent match
         before = expression
         expression = expression.replace(sympy.log, log_rule)
+        expression = expression.replace(symbols()["log1p"], lambda u: log_rule(1 + u))
         expression = expression.replace(sympy.Pow, pow_rule)
         expression = expression.replace(sympy.Mul, mul_rule)
         expression = expression.replace(sympy.Add, add_rule)
@@ -139,26 +140,64 @@ def pow_rule(base: Any, exponent: Any) -> Any:
 
 
 def mul_rule(*factors: Any) -> Any:
-    """e^a sigmoid(-a) = sigmoid(a), which would be infinity times 0 otherwise."""
+    """Product with its exponentials merged, and merged into sigmoids: infinity times 0 otherwise.
+
+    e^a e^b = e^(a+b);  e^a sigmoid(-a-c) = e^-c sigmoid(a+c);  e^a dsigmoid(a+c) = e^-c
+    sigmoid(a+c)^2;  softplus(u) e^(k logsoftplus(u)) = e^((k+1) logsoftplus(u)).
+    """
     import sympy
 
-    sigmoid = symbols()["sigmoid"]
-    left = list(factors)
-    for x in [t for t in factors if isinstance(t, sigmoid)]:
-        partner = next(
-            (t for t in left if isinstance(t, sympy.exp) and t.args[0] == -x.args[0]), None
-        )
-        if partner is not None and x in left:
-            left.remove(partner)
-            left[left.index(x)] = sigmoid(-x.args[0])
-    return sympy.Mul(*left)
+    if not any(isinstance(x, sympy.exp) for x in factors):
+        return sympy.Mul(*factors)
+    rest = [x for x in factors if not isinstance(x, sympy.exp)]
+    total = collected(sum(x.args[0] for x in factors if isinstance(x, sympy.exp)))
+    for k, x in enumerate(rest):
+        merged = _absorb(total, x)
+        if merged is not None:
+            rest[k], total = merged
+            total = collected(total)
+    return sympy.Mul(*rest, sympy.exp(total))
+
+
+def _absorb(a: Any, factor: Any) -> tuple[Any, Any] | None:
+    """``factor * e^a`` as (factor, exponent) with f gone from the exponent, or None."""
+    at = symbols()
+    if isinstance(factor, at["sigmoid"]):
+        u = factor.args[0]
+        return (at["sigmoid"](-u), a + u) if _is_fixed(a + u) else None
+    if isinstance(factor, at["softplus"]):
+        log = at["logsoftplus"](factor.args[0])
+        return (factor / factor, a + log) if a.has(log) else None
+    if isinstance(factor, at["dsigmoid"]):
+        u = factor.args[0]
+        for sign in (1, -1):
+            if _is_fixed(a - sign * u):
+                return at["sigmoid"](sign * u) ** 2, a - sign * u
+    return None
+
+
+def _is_fixed(exponent: Any) -> bool:
+    return not any(s.name in ("f", "y", "x") for s in exponent.expand().free_symbols)
+
+
+def collected(e: Any) -> Any:
+    """A sum with the terms in f together, so that equal exponents look equal."""
+    import sympy
+
+    by = [s for s in e.free_symbols if s.name == "f"]
+    return sympy.collect(e.expand(), by) if by else e.expand()
 
 
 def add_rule(*terms: Any) -> Any:
-    """Differences from one: sqrt(1 + u) - 1, e^u - 1, 1 - sigmoid(u), 1 - Phi(u)."""
+    """Differences from one (sqrt, exp, sigmoid, Phi), and log Phi(u) - log Phi(-u)."""
     import sympy
 
     at = symbols()
+    for term in (t for t in terms if isinstance(t, at["log_ndtr"])):
+        other = -at["log_ndtr"](-term.args[0])
+        if other in terms:
+            odds = at["logit_ndtr"](term.args[0])
+            return sympy.Add(odds, *(t for t in terms if t not in (term, other)))
     one = next((t for t in terms if t in (1, -1)), None)
     if one is None:
         return sympy.Add(*terms)

@@ -92,6 +92,14 @@ def atom_log_ndtr3(x: float) -> float:
     return h * c1 * c1 * c2 * (c3 - c2)
 
 
+def atom_logit_ndtr(x: float) -> float:
+    """log(Phi(x) / Phi(-x))."""
+    if abs(x) < 1.0:
+        e = math.erf(0.7071067811865476 * x)
+        return math.log1p(e) - math.log1p(-e)
+    return atom_log_ndtr(x) - atom_log_ndtr(-x)
+
+
 def atom_log1mexp(x: float) -> float:
     """log(1 - e^x) for x < 0."""
     return math.log(-math.expm1(x)) if x > -0.6931471805599453 else math.log1p(-math.exp(x))
