@@ -22,7 +22,8 @@ class Atom:
     derivative : str
         d/dx in atoms and elementary functions; "" where no further derivative is provided.
     definition : str
-        The function in elementary terms; "D(other)" is the derivative of another's definition.
+        The function in elementary terms; "D(other)" is the derivative of another's definition, and
+        "" says that the function is elementary itself.
     parity : int
         1 for even, -1 for odd functions, 0 for neither.
     domain : (float, float)
@@ -63,6 +64,8 @@ ATOMS: dict[str, Atom] = {
     # Elementary, but SymPy's own classes rewrite them or carry branches of their own.
     "log1p": Atom("1/(1 + x)", "log(1 + x)", 0, (-1.0, float("inf"))),
     "expm1": Atom("exp(x)", "exp(x) - 1"),
+    "erf": Atom("2*exp(-x**2)/sqrt(pi)", "", -1),
+    "erfc": Atom("-2*exp(-x**2)/sqrt(pi)", ""),
 }
 
 
@@ -110,6 +113,8 @@ def definition(name: str) -> Any:
 def expand_definitions(expression: Any) -> Any:
     """The expression with every atom replaced by its elementary definition."""
     for name, cls in symbols().items():
+        if not ATOMS[name].definition:
+            continue
         expression = expression.replace(
             cls, lambda arg, name=name: definition(name).xreplace({_x(): arg})
         )

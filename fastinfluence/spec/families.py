@@ -117,7 +117,7 @@ FAMILIES: dict[str, Family] = {
         f=_ABOVE_ZERO,
         params=(Param("alpha", 1.0),),
     ),
-    "tweedie": Family(TWEEDIE_LINES, ("log", "identity", "softplus"), _ABOVE_ZERO),
+    "tweedie": Family(TWEEDIE_LINES, ("log", "identity"), _ABOVE_ZERO),
 }
 
 

@@ -20,7 +20,6 @@ MAX_CONSTANT = 1e15
 MIN_CONSTANT = 1e-15
 
 ELEMENTARY = ("exp", "log", "sqrt", "abs", "tanh", "sinh", "cosh", "atan", "sin", "cos")
-ELEMENTARY += ("erf", "erfc")
 ARITY = dict.fromkeys(ELEMENTARY, 1) | dict.fromkeys(ATOMS, 1) | {"min": 2, "max": 2, "where": 3}
 CONSTANTS = ("pi",)
 RESERVED = frozenset({*ARITY, *CONSTANTS, "f", "y", "x", "F", "params", "math", "i", "j"})

@@ -54,7 +54,7 @@ def log_rule(a: Any) -> Any:
         return -at["softplus"](-a.args[0])
     if isinstance(a, sympy.cosh):
         return at["logcosh"](a.args[0])
-    if a.has(sympy.erf, sympy.erfc):
+    if a.has(at["erf"], at["erfc"]):
         return _log_erf(a)
     if isinstance(a, at["expm1"] | sympy.exp) or not _sum(a, at):
         return log(a)
@@ -74,11 +74,11 @@ def _sum(a: Any, at: Any) -> Any:
 def _log_erf(a: Any) -> Any:
     import sympy
 
-    w = sympy.Wild("w")
-    for pattern, sign in (((1 + sympy.erf(w)) / 2, 1), (sympy.erfc(w) / 2, -1)):
+    at, w = symbols(), sympy.Wild("w")
+    for pattern, sign in (((1 + at["erf"](w)) / 2, 1), (at["erfc"](w) / 2, -1)):
         match = a.expand().match(pattern.expand())
         if match:
-            return symbols()["log_ndtr"](sign * sympy.sqrt(2) * match[w])
+            return at["log_ndtr"](sign * sympy.sqrt(2) * match[w])
     return sympy.log(a)
 
 
