@@ -6,6 +6,7 @@ reduction that the estimator minimises, so that ∇R vanishes at its optimum.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -110,7 +111,14 @@ def _class_weights(objective: Objective, classes: Any, y: Any, sample_weight: An
     from sklearn.utils.class_weight import compute_class_weight
 
     labels = as_vector(y, "y")
-    per_class = compute_class_weight(objective.class_weight, classes=classes, y=labels)
+    # "balanced" counts rows in ridge classifiers and, in newer releases, weights in logistic ones.
+    counted = {}
+    if (
+        not objective.signs
+        and "sample_weight" in inspect.signature(compute_class_weight).parameters
+    ):
+        counted["sample_weight"] = sample_weight
+    per_class = compute_class_weight(objective.class_weight, classes=classes, y=labels, **counted)
     own = per_class[np.searchsorted(classes, labels)]
     return own if sample_weight is None else own * as_vector(sample_weight, "sample_weight")
 
