@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("scoring",),
     ("sinks",),
     ("fit",),
+    ("start",),
     ("solvers",),
     ("curvature",),
     ("engines",),
@@ -129,10 +130,19 @@ def dotted(node: ast.AST) -> str:
     return dotted(node.value) if isinstance(node, ast.Subscript) else ""
 
 
+def as_program(tree: ast.AST) -> set[ast.AST]:
+    """Return every node below `if __name__ == "__main__"`, which importing does not run."""
+    tops = [n for n in ast.walk(tree) if isinstance(n, ast.If)]
+    mains = [n for n in tops if ast.unparse(n.test) == "__name__ == '__main__'"]
+    return {inner for main in mains for inner in ast.walk(main)}
+
+
 def global_changes(tree: ast.AST, may_print: bool) -> list[str]:
     """Return statements that change what other code of the process sees."""
-    found = []
+    found, skipped = [], as_program(tree)
     for node in ast.walk(tree):
+        if node in skipped:
+            continue
         if isinstance(node, ast.Global):
             found.append(f"line {node.lineno}: global {', '.join(node.names)}")
         if isinstance(node, ast.Call):

@@ -1,5 +1,7 @@
 """What must hold whatever the reference says: symmetries of the problem itself."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import reference
@@ -101,26 +103,40 @@ def test_inputs_are_left_as_they_were():
         np.testing.assert_array_equal(array, copy)
 
 
+# Sizes of several blocks of rows, and enough bytes that several threads share a pass.
+MANY = Case("many blocks", "logistic", n=20_011, d=60, l2=0.05, weights="real")
+
+
 def test_results_do_not_change_with_the_threads():
-    rng = np.random.default_rng(8)
-    X, theta = rng.normal(size=(20_011, 6)), rng.normal(scale=0.3, size=7)
-    y = (rng.uniform(size=len(X)) < 0.5).astype(float)
-    X_test, y_test = X[:5] + 0.1, y[:5]
-
-    def scores(n_threads):
-        with pytest.warns(fi.FastInfluenceWarning):
-            infl = fi.Influence(fi.GLM("logistic", l2=0.1), X, y, theta, n_threads=n_threads)
-        return infl.on_loss(X_test, y_test), infl.hessian @ np.ones(7)
-
-    (one, hvp_one), (two, hvp_two) = scores(1), scores(2)
-    np.testing.assert_array_equal(hvp_two, hvp_one)
-    assert_close(two, one, rtol=1e-13)
+    b = build(MANY)
+    one, two, three = (b.influence(n_threads=k) for k in (1, 2, 3))
+    v = np.linspace(-1, 1, len(b.theta))
+    for other in (two, three):
+        np.testing.assert_array_equal(other.hessian @ v, one.hessian @ v)
+        assert_close(other.hessian.dense(), one.hessian.dense(), rtol=1e-13)
+        assert_close(other.on_loss(b.X_test, b.y_test), one.on_loss(b.X_test, b.y_test), rtol=1e-12)
 
 
 def test_many_blocks_against_the_reference():
     """More rows than any block of rows holds, and a row count that divides nothing."""
-    b = build(Case("large", "logistic", n=20_011, d=5, l2=0.01, weights="real"))
-    assert_close(
-        b.influence().on_loss(b.X_test, b.y_test),
-        reference.on_loss(b.problem, b.X_test, b.y_test, "removal"),
-    )
+    b = build(MANY)
+    infl = b.influence(n_threads=2)
+    scores = reference.on_loss(b.problem, b.X_test, b.y_test, "removal")
+    assert_close(infl.on_loss(b.X_test, b.y_test), scores)
+    own = reference.self_influence(b.problem, "removal")
+    assert_close(infl.self_influence(), own)
+    assert_close(infl.hessian.dense(), b.problem.hessian(), rtol=1e-11)
+    rows = [0, 10_000, 20_010]
+    removed = reference.leave_one_out(b.problem, rows, "exact")
+    assert_close(infl.leave_one_out(rows, method="exact").theta, removed.theta, rtol=1e-8)
+
+
+def test_one_object_may_be_asked_from_many_threads():
+    b = build(MANY)
+    infl = b.influence(n_threads=2)
+    questions = [np.roll(b.X_test, k, axis=1) for k in range(8)]
+    expected = [b.influence(n_threads=1).on_loss(X, b.y_test) for X in questions]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda X: infl.on_loss(X, b.y_test), questions))
+    for answer, wanted in zip(answers, expected, strict=True):
+        assert_close(answer, wanted, rtol=1e-12)

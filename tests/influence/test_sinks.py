@@ -12,7 +12,7 @@ SOME = named(
         CASES[0],
         next(c for c in CASES if c.name == "logistic sum weighted"),
         next(c for c in CASES if c.name == "logistic zero weights"),
-        Case("many blocks", "logistic", n=20_011, d=3, l2=0.1),
+        Case("many blocks", "logistic", n=20_011, d=60, l2=0.05, weights="real"),
     )
 )
 
@@ -59,7 +59,7 @@ def test_ties_across_blocks_go_to_the_lower_row():
     """All rows but a few have weight zero, over many blocks: the first zeros must come."""
     n = 20_011
     rng = np.random.default_rng(2)
-    X, w = rng.normal(size=(n, 2)), np.zeros(n)
+    X, w = rng.normal(size=(n, 60)), np.zeros(n)
     y = (rng.uniform(size=n) < 0.5).astype(float)
     w[5_000:5_030] = 1.0
     infl = fi.Influence.fit(fi.GLM("logistic", l2=0.1), X, y, sample_weight=w)
