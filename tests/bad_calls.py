@@ -122,9 +122,12 @@ SPECS = {
     "unknown symbol": (lambda: fi.Loss("(f - y)**2 * q", "real"), ["q"]),
     "no prediction in it": (lambda: fi.Loss("y**2", "real"), ["f"]),
     "unknown function": (lambda: fi.Loss("frobnicate(f - y)", "real"), ["frobnicate"]),
-    "an equation": (lambda: fi.Loss("f == y", "real"), ["f == y|expression|equation"]),
+    "an equation": (lambda: fi.Loss("f == y", "real"), ["f == y|expression|equation|comparison"]),
     "empty": (lambda: fi.Loss("", "real"), ["empty|expression"]),
-    "code": (lambda: fi.Loss("__import__('os').getcwd()", "real"), ["__import__|expression"]),
+    "code": (
+        lambda: fi.Loss("__import__('os').getcwd()", "real"),
+        ["__import__|expression|not allowed"],
+    ),
     "unknown domain": (lambda: fi.Loss("(f - y)**2", "reals"), ["reals", "real"]),
     "hinge parameter": (
         lambda: fi.losses.smooth_hinge(t=-1.0),

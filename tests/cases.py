@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import reference
+from reference_families import FAMILIES
 from reference_losses import LOSSES, Array
 
 import fastinfluence as fi
@@ -32,7 +33,14 @@ SPEC_LOSSES: dict[str, Callable[[], Any]] = {
     "smooth_hinge": lambda: fi.losses.smooth_hinge(t=0.5),
     "squared_hinge": lambda: "squared_hinge",
     "exponential": lambda: "exponential",
+    "tweedie": lambda: fi.losses.tweedie(power=1.5),
+    **{name: lambda name=name: family(*name.split()) for name in FAMILIES},
 }
+
+
+def family(name: str, link: str) -> "fi.Loss":
+    """Return the library's loss of a family and a link."""
+    return getattr(fi.families, name)(link=link)
 
 
 @dataclass(frozen=True)
@@ -163,12 +171,14 @@ def build(case: Case) -> Built:
     t = 7
     X, X_test = rng.normal(size=(case.n, case.d)), rng.normal(size=(t, case.d))
     truth = rng.uniform(-0.7, 0.7, size=case.d)
-    offset = rng.normal(scale=0.4, size=case.n) if case.offset else None
-    offset_test = rng.normal(scale=0.4, size=t) if case.offset else None
+    loss = LOSSES[case.loss]
+    wide = 0.4 * loss.spread
+    offset = rng.normal(scale=wide, size=case.n) if case.offset else None
+    offset_test = rng.normal(scale=wide, size=t) if case.offset else None
     weights = draw_weights(case.weights, case.n, rng)
     zeros = np.zeros(case.n) if offset is None else offset
-    y = LOSSES[case.loss].draw(rng, X @ truth + 0.2 + zeros)
-    y_test = LOSSES[case.loss].draw(rng, X_test @ truth + 0.2)
+    y = loss.draw(rng, loss.spread * (X @ truth) + loss.center + zeros)
+    y_test = loss.draw(rng, loss.spread * (X_test @ truth) + loss.center)
     l2 = penalty(case)
     problem = reference.Problem(
         loss=case.loss,

@@ -47,6 +47,13 @@ class Problem:
         X = np.asarray(X, dtype=np.float64)
         return np.column_stack([X, np.ones(len(X))]) if self.fit_intercept else X
 
+    def inside(self) -> Array:
+        """Return a theta at which every f is where the loss is defined."""
+        theta = np.zeros(len(self.l2))
+        if self.fit_intercept:
+            theta[-1] = self.pointwise.center
+        return theta
+
     def raw(self, theta: Array) -> Array:
         """Return f of every training row."""
         return self.design(self.X) @ theta + self.offset
@@ -166,7 +173,7 @@ def self_influence(problem: Problem, effect: str) -> Array:
 
 def refit(problem: Problem, start: Array | None = None) -> Array:
     """Return the minimiser of R, by Newton steps halved until R falls, to rounding level."""
-    theta = np.zeros(len(problem.l2)) if start is None else np.array(start, dtype=np.float64)
+    theta = problem.inside() if start is None else np.array(start, dtype=np.float64)
     best, best_norm, stuck = theta, np.inf, 0
     for _ in range(200):
         g = problem.gradient(theta)
@@ -181,8 +188,9 @@ def refit(problem: Problem, start: Array | None = None) -> Array:
         shift = max(0.0, 1e-8 - float(np.linalg.eigvalsh(H)[0]))  # only where R is not convex
         step = np.linalg.solve(H + 2 * shift * np.eye(len(g)), g)
         value, size = problem.objective(theta), 1.0
-        while problem.objective(theta - size * step) > value + 1e-12 * abs(value) and size > 1e-12:
-            size /= 2
+        limit = value + 1e-12 * abs(value)
+        while not problem.objective(theta - size * step) <= limit and size > 1e-12:
+            size /= 2  # also where f left the domain of the loss, and the objective is NaN
         theta = theta - size * step
     raise RuntimeError(f"reference refit: gradient norm {best_norm} after 200 steps")
 

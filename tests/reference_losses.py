@@ -17,7 +17,10 @@ Pointwise = Callable[[Array, Array], Array]
 
 @dataclass(frozen=True)
 class Loss:
-    """One loss l(y, f); ``mean(f)`` and its derivative where the loss belongs to a family."""
+    """One loss l(y, f); ``mean(f)`` and its derivative where the loss belongs to a family.
+
+    Cases draw f about ``center``, as wide as ``spread`` times a standard case.
+    """
 
     value: Pointwise
     d1: Pointwise
@@ -26,6 +29,8 @@ class Loss:
     mean: Callable[[Array], Array] | None = None
     mean_d1: Callable[[Array], Array] | None = None
     fisher: Callable[[Array], Array] | None = None
+    center: float = 0.2
+    spread: float = 1.0
 
 
 def sigmoid(f: Array) -> Array:

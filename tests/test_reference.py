@@ -21,7 +21,7 @@ def central(function, x, h):
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_derivatives(name):
     loss, rng = LOSSES[name], np.random.default_rng(1)
-    f = rng.uniform(-1.7, 1.7, size=200)
+    f = loss.center + loss.spread * rng.uniform(-1.7, 1.7, size=200)
     y = loss.draw(rng, f)
     kink = {"huber": np.abs(np.abs(f - y) - 1.0), "squared_hinge": np.abs(1 - y * f)}.get(name)
     if kink is not None:
