@@ -13,6 +13,7 @@ fisher     expected d2 under the mean: Fisher information per unit of f (where i
 ========== ==========================================================================
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from fastinfluence.errors import LossError
 from fastinfluence.kernels.program import PointwiseProgram
 from fastinfluence.spec.line import Line
 from fastinfluence.spec.lower import Lowering
-from fastinfluence.spec.measure import Measure
+from fastinfluence.spec.measure import Measure, Point
 from fastinfluence.spec.parse import parse, symbol
 from fastinfluence.spec.stable import mul_rule, reflect, stabilise
 
@@ -74,8 +75,17 @@ def _fisher(d2: Any, mean: Any, rest: Any, s: Symbols, y_domain: Any) -> Any:
     return None if d2.diff(s.y, 2).expand() != 0 else d2.subs(s.y, mean)
 
 
-def derive(name: str, line: Line) -> PointwiseProgram:
+def derive(name: str, line: Line, points: Sequence[Point] | None = None) -> PointwiseProgram:
     """Program of every output of a line.
+
+    Parameters
+    ----------
+    name : str
+        Name of the program.
+    line : Line
+        What to derive, at the sample values of its parameters.
+    points : sequence of (f, y), optional
+        Where equal forms are compared with mpmath; by default the samples of the line.
 
     Raises
     ------
@@ -84,12 +94,12 @@ def derive(name: str, line: Line) -> PointwiseProgram:
     """
     s = line_symbols(line)
     outputs = stable_outputs(line, s)
-    points = Measure(line)
+    measure = Measure(line, points)
     lowering = Lowering()
     operands = {}
     for key, expression in outputs.items():
         refuse_undefined(expression)
-        operands[key] = lowering.operand(points.choose(key, sorted(forms(expression), key=cost)))
+        operands[key] = lowering.operand(measure.choose(key, sorted(forms(expression), key=cost)))
     return lowering.builder.finish(name, line.names, operands)
 
 

@@ -24,8 +24,10 @@ SAMPLE_Y: dict[str, tuple[float, ...]] = {
     "counts": (0.0, 1.0, 4.0, 1000.0),
     "unit": (0.0, 0.25, 0.9, 1.0),
 }
-SAMPLE_F = (0.0, 1e-12, 1e-6, 1e-3, 0.1, 0.37, 0.5, 0.962, 1.0, 1.7, 2.0, 2.62, 3.0, 4.05, 5.0)
-SAMPLE_F += (7.0, 10.0, 20.0, 36.0, 40.0, 80.0, 100.0, 300.0, 700.0, 740.0, 800.0)
+SAMPLE_F: tuple[float, ...] = (
+    *(0.0, 1e-12, 1e-6, 1e-3, 0.1, 0.37, 0.5, 0.962, 1.0, 1.7, 2.0, 2.62, 3.0, 4.05, 5.0),
+    *(7.0, 10.0, 20.0, 36.0, 40.0, 80.0, 100.0, 300.0, 700.0, 740.0, 800.0),
+)
 SAMPLE_UNIT = (1e-12, 1e-6, 1e-3, 0.1, 0.37, 0.5, 0.9, 0.999, 1 - 1e-9)
 REAL_LINE = (-math.inf, math.inf)
 
@@ -128,10 +130,10 @@ class Line:
     def sample_f(self) -> tuple[float, ...]:
         """Raw predictions inside the domain, both ends of it included, for tests."""
         low, high = self.f
+        tried = {s * v + 0.0 for v in SAMPLE_F for s in (1.0, -1.0)}
         if math.isfinite(low) and math.isfinite(high):
-            return tuple(low + (high - low) * u for u in SAMPLE_UNIT)
-        both = [s * v for v in SAMPLE_F for s in (1.0, -1.0)]
-        return tuple(sorted({v + 0.0 for v in both if low < v < high}))
+            tried |= {low + (high - low) * u for u in SAMPLE_UNIT}
+        return tuple(sorted(v for v in tried if low < v < high))
 
     @property
     def sample_params(self) -> dict[str, float]:
@@ -150,9 +152,8 @@ class Line:
             known["y"] = "positive"
         elif isinstance(self.y, frozenset) and 0.0 not in self.y:
             known["y"] = "nonzero"
-        elif self.y in ("counts", "nonnegative", "unit") or isinstance(self.y, frozenset):
-            if isinstance(self.y, str) or min(self.y) >= 0.0:
-                known["y"] = "nonnegative"
+        elif self.y in ("counts", "nonnegative", "unit") or _all_at_least_zero(self.y):
+            known["y"] = "nonnegative"
         return known
 
     @property
@@ -179,6 +180,10 @@ def sample_of(loss: "Loss") -> Sample:
     parts = [loss.name, *([loss.link] if loss.link else [])]
     parts += [f"{key}={value:g}" for key, value in loss.params.items()]
     return Sample("-".join(parts), loss, loss.line_data.sample_f, loss.line_data.sample_y)
+
+
+def _all_at_least_zero(y: Domain) -> bool:
+    return isinstance(y, frozenset) and min(y) >= 0.0
 
 
 def as_domain(y_domain: object, owner: str) -> Domain:

@@ -102,7 +102,7 @@ def reference(line: Line, values: tuple[float, ...]) -> Reference:
     return Reference(line, values)
 
 
-def scaled_error(got: float, truth: Any, scale: Any, bound: float = BOUND) -> float:
+def scaled_error(got: float, truth: Any, scale: Any) -> float:
     """Error of a computed number over its scale; infinite where the contract is broken.
 
     Where the truth is no normal float64, 0, infinity of its sign, and anything that close pass.
@@ -124,11 +124,11 @@ def scaled_error(got: float, truth: Any, scale: Any, bound: float = BOUND) -> fl
 class Measure:
     """Chooses between equal forms of one line's outputs by their measured errors."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, points: Sequence[Point] | None = None) -> None:
         self.line = line
         self.values = tuple(line.sample_params.values())
         self.reference = reference(line, self.values)
-        self.points = [(f, y) for f in line.sample_f for y in line.sample_y]
+        self.points = points or [(f, y) for f in line.sample_f for y in line.sample_y]
 
     def choose(self, output: str, forms: Sequence[Any]) -> Any:
         """First form within COMFORT, or else the most accurate one."""

@@ -22,6 +22,7 @@ MIN_CONSTANT = 1e-15
 ELEMENTARY = ("exp", "log", "sqrt", "abs", "tanh", "sinh", "cosh", "atan", "sin", "cos")
 ARITY = dict.fromkeys(ELEMENTARY, 1) | dict.fromkeys(ATOMS, 1) | {"min": 2, "max": 2, "where": 3}
 CONSTANTS = ("pi",)
+PUBLIC = tuple(sorted(n for n in ARITY if not n[-1].isdigit() or n == "sqrt1pm1"))
 RESERVED = frozenset({*ARITY, *CONSTANTS, "f", "y", "x", "F", "params", "math", "i", "j"})
 
 _COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -54,7 +55,7 @@ def parse(text: str, names: Collection[str], assumptions: Mapping[str, str] | No
             raise
         raise LossError(f"{_short(text)} cannot be read as an expression ({error})") from None
     _check_values(expression, text)
-    return expression
+    return _without_abs(expression)
 
 
 @cache
@@ -122,7 +123,7 @@ def _children(node: ast.expr, names: Collection[str]) -> list[ast.expr]:
 
 def _call_arguments(name: str, args: list[ast.expr]) -> list[ast.expr]:
     if name not in ARITY:
-        raise LossError(f"unknown function {name!r}; there are {', '.join(sorted(ARITY))}")
+        raise LossError(f"unknown function {name!r}; there are {', '.join(PUBLIC)}")
     if len(args) != ARITY[name] or any(isinstance(a, ast.Starred) for a in args):
         raise LossError(f"{name} takes {ARITY[name]} argument(s), got {len(args)}")
     if name != "where":
@@ -156,6 +157,15 @@ def _known(names: Collection[str]) -> str:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _without_abs(expression: Any) -> Any:
+    """SymPy turns sqrt(u**2) into Abs(u), whose second derivative is no function."""
+    import sympy
+
+    return expression.replace(
+        sympy.Abs, lambda u: sympy.Piecewise((u, u >= 0), (-u, True), evaluate=False)
+    )
 
 
 def _check_values(expression: Any, text: str) -> None:

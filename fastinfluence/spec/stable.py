@@ -75,7 +75,8 @@ def _log_erf(a: Any) -> Any:
     import sympy
 
     at, w = symbols(), sympy.Wild("w")
-    for pattern, sign in (((1 + at["erf"](w)) / 2, 1), (at["erfc"](w) / 2, -1)):
+    erf, erfc = at["erf"](w), at["erfc"](w)
+    for pattern, sign in (((1 + erf) / 2, 1), ((1 - erf) / 2, -1), (erfc / 2, -1)):
         match = a.expand().match(pattern.expand())
         if match:
             return at["log_ndtr"](sign * sympy.sqrt(2) * match[w])

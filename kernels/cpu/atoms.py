@@ -58,7 +58,7 @@ def mills_fraction(t: float, first: int) -> float:
 
 
 def atom_log_ndtr(x: float) -> float:
-    """log Phi(x)."""
+    """Log Phi(x)."""
     if x > -1.0:
         return math.log1p(-0.5 * math.erfc(0.7071067811865476 * x))
     if x > -2.0:
