@@ -8,7 +8,8 @@ from fastinfluence.errors import InputError
 from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
-from fastinfluence.influence.removals import Removals
+from fastinfluence.influence.statistics import Statistics
+from fastinfluence.influence.subsets import Subsets
 from fastinfluence.inputs import checked_theta, non_negative
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
@@ -19,7 +20,7 @@ from fastinfluence.start import starting_point
 from fastinfluence.types import FloatArray
 
 
-class Influence(Removals):
+class Influence(Statistics, Subsets):
     """Influence of training rows on a fitted model (Koh & Liang 2017).
 
     Never fits: ``theta`` is taken as it is. Use :meth:`fit` to fit, :meth:`from_estimator` for
