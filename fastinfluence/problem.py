@@ -64,6 +64,8 @@ class Problem:
     n_threads : int
     transform : callable or None
         Turns the caller's test rows into this table's columns (a Pipeline's first steps).
+    frequency_weights : bool
+        Whether a weight counts identical rows, so that the number of rows is W.
     """
 
     spec: GLM
@@ -77,6 +79,7 @@ class Problem:
     named: bool
     n_threads: int
     transform: Callable[[Any], Any] | None = None
+    frequency_weights: bool = False
 
     @classmethod
     def build(
