@@ -61,6 +61,8 @@ class Problem:
         The caller's row labels.
     named : bool
         Whether the column names are the caller's.
+    library : str
+        The library of the caller's table, "numpy" for arrays.
     n_threads : int
     transform : callable or None
         Turns the caller's test rows into this table's columns (a Pipeline's first steps).
@@ -77,6 +79,7 @@ class Problem:
     feature_names: tuple[str, ...]
     labels: Sequence[Any] | None
     named: bool
+    library: str
     n_threads: int
     transform: Callable[[Any], Any] | None = None
     frequency_weights: bool = False
@@ -118,6 +121,7 @@ class Problem:
             feature_names=table.names,
             labels=table.labels,
             named=table.named,
+            library=table.library,
             n_threads=threads,
             transform=transform,
         )

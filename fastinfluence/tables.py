@@ -20,6 +20,7 @@ class Table:
     names: tuple[str, ...]
     labels: Sequence[Any] | None = None
     named: bool = False
+    library: str = "numpy"
 
 
 def as_table(X: Any, what: str = "X") -> Table:
@@ -90,7 +91,24 @@ def _from_frame(X: Any, what: str) -> Table:
     single = all(dtype == nw.Float32 for dtype in frame.schema.values())
     values = np.asarray(frame.to_numpy(), dtype=np.float32 if single else np.float64)
     labels = getattr(X, "index", None)
-    return Table(_numeric(values, what), names, labels, named=True)
+    library = frame.implementation.value
+    return Table(_numeric(values, what), names, labels, named=True, library=library)
+
+
+def frame_of(columns: dict[str, Any], labels: Sequence[Any] | None, library: str) -> Any:
+    """A data frame of the library the caller uses; pandas where the caller gave arrays."""
+    import narwhals as nw
+
+    backend: Any = "pandas" if library == "numpy" else library
+    try:
+        frame = nw.from_dict(columns, backend=backend).to_native()
+    except ImportError as error:
+        raise UnsupportedError(
+            "to_frame needs pandas, or a polars or Arrow table as X: pip install pandas"
+        ) from error
+    if labels is not None and hasattr(frame, "set_index"):
+        frame.index = labels
+    return frame
 
 
 def as_vector(values: Any, what: str) -> np.ndarray[Any, Any]:

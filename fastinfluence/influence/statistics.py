@@ -2,8 +2,72 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from fastinfluence.crossval import (
+    METHODS,
+    CrossValidation,
+    cross_validate,
+    infinitesimal_jackknife,
+    jackknife_plus,
+)
+from fastinfluence.diagnostics import Diagnostics
 from fastinfluence.influence.removals import Removals
+from fastinfluence.inputs import one_of
+from fastinfluence.types import FloatArray
 
 
 class Statistics(Removals):
     """Classical diagnostics and what leave-one-out gives beyond them."""
+
+    def diagnostics(self) -> Diagnostics:
+        """Leverage, Cook's distance, DFBETAS, DFFITS, studentised residuals of every row.
+
+        By blocks of rows, from one factor: no refits, no n×n matrix. Undamped, with this
+        object's ``curvature`` ("fisher" for R's expected weights).
+        """
+        return Diagnostics(self._engine, self._settings.progress)
+
+    def cross_validation(self, method: str = "newton") -> CrossValidation:
+        """Leave-one-out cross-validation of the loss, with its standard error.
+
+        Parameters
+        ----------
+        method : {"newton", "exact"}
+            One Newton step a row (approximate leave-one-out, ALO; exact for squared loss), or
+            exact retraining.
+        """
+        one_of(method, METHODS, "method")
+        return cross_validate(self._engine, method, self._settings.progress)
+
+    def prediction_interval(
+        self, X_test: Any, alpha: float = 0.1, method: str = "exact", offset_test: Any = None
+    ) -> FloatArray:
+        """Jackknife+ prediction intervals, shape (t, 2): lower and upper bound of y.
+
+        Covers a new label with probability at least 1 − 2·alpha for exchangeable rows, and
+        about 1 − alpha in practice (Barber et al. 2021), whatever the model misses.
+
+        Parameters
+        ----------
+        X_test : array_like, shape (t, d)
+        alpha : float, default 0.1
+        method : {"exact", "newton"}
+            How the leave-one-out models are computed.
+        """
+        one_of(method, METHODS, "method")
+        test = self._problem.test_rows(X_test, None, offset_test)
+        return jackknife_plus(self._engine, test, alpha, method, self._settings.progress)
+
+    def covariance(self, groups: Any = None) -> FloatArray:
+        """Infinitesimal-jackknife covariance of theta, shape (p, p).
+
+        Σ u_i u_iᵀ with u_i the predicted change of theta by removing row i, centred: the
+        sandwich (HC0) estimator, valid where the model's own variance is not.
+
+        Parameters
+        ----------
+        groups : array_like, shape (n,), optional
+            Cluster labels: rows of a cluster may then be dependent.
+        """
+        return infinitesimal_jackknife(self._engine, self._prepared, groups)

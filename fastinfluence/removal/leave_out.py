@@ -138,7 +138,7 @@ def _batch(
     engine: GLMEngine, shifted: ShiftedInverse, sets: RemovalSets, method: str, tol: float
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     inverse = LeaveOutInverse(engine, shifted, sets)
-    start = engine.theta[:, None] + _newton_steps(engine, inverse, sets)
+    start = engine.theta[:, None] + newton_steps(engine, inverse, sets)
     start[:, inverse.singular] = np.nan
     if method == "newton":
         k = len(sets)
@@ -148,7 +148,7 @@ def _batch(
     return out.theta, out.gradient_norms, out.iterations
 
 
-def _newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets) -> FloatArray:
+def newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets) -> FloatArray:
     """−H_G⁻¹(∇R_G − ∇R) at theta, shape (p, k): the common drift ∇R(theta) ≠ 0 cancels."""
     drift = engine.gradient if engine.problem.mean_form else np.zeros(engine.n_params)
     g = engine.row_gradients(sets.rows) + (engine.fold - drift)

@@ -89,13 +89,13 @@ class LeaveOutInverse:
     def __init__(self, engine: GLMEngine, shifted: ShiftedInverse, sets: RemovalSets) -> None:
         self._shifted = shifted
         self.removed = sets.weight(engine.problem)
-        self._X = engine.design(engine.problem.rows.take(sets.rows))
+        self.design = engine.design(engine.problem.rows.take(sets.rows))
         self._c = engine.problem.w[sets.rows] * engine.d2[sets.rows]
         self._sets = sets
         self.singular: BoolArray = np.zeros(len(sets), dtype=bool)
         if sets.singles:
-            self._Z = shifted.solve(np.ascontiguousarray(self._X.T), self.removed)
-            self._pivot = 1.0 - self._c * np.einsum("ij,ji->i", self._X, self._Z)
+            self._Z = shifted.solve(np.ascontiguousarray(self.design.T), self.removed)
+            self._pivot = 1.0 - self._c * np.einsum("ij,ji->i", self.design, self._Z)
             self.singular = np.abs(self._pivot) < SINGULAR
         else:
             self._small = [self._prepare(j) for j in range(len(sets))]
@@ -107,14 +107,14 @@ class LeaveOutInverse:
             columns = [self._solve_set(int(j), B[:, [i]]) for i, j in enumerate(chosen)]
             return np.concatenate(columns, axis=1) if columns else B
         Y = self._shifted.solve(B, self.removed[which])
-        along = np.einsum("ij,ji->i", self._X[which], Y)
+        along = np.einsum("ij,ji->i", self.design[which], Y)
         with np.errstate(divide="ignore", invalid="ignore"):
             out: FloatArray = Y + self._Z[:, which] * (self._c[which] * along / self._pivot[which])
         return out
 
     def _prepare(self, j: int) -> Factor | tuple[FloatArray, FloatArray, FloatArray]:
         at = slice(self._sets.starts[j], self._sets.starts[j + 1])
-        X, c, w = self._X[at], self._c[at], self.removed[j]
+        X, c, w = self.design[at], self._c[at], self.removed[j]
         if len(X) >= X.shape[1]:
             factor = Factor(self._shifted.matrix(float(w)) - X.T @ (c[:, None] * X))
             self.singular[j] = factor.rank < X.shape[1] - self._shifted.dropped

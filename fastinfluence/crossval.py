@@ -1,0 +1,152 @@
+"""What exact or one-step leave-one-out gives for free: a score, intervals, a covariance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastinfluence.diagnostics import Diagnostics
+from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.problem import TestRows
+from fastinfluence.progress import Progress, silent
+from fastinfluence.removal import RemovalSets, leave_out
+from fastinfluence.residuals import row_outputs
+from fastinfluence.rows.base import Block
+from fastinfluence.solvers.base import Prepared
+from fastinfluence.types import FloatArray
+
+METHODS = ("newton", "exact")
+INTERVAL_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Leave-one-out cross-validation.
+
+    Attributes
+    ----------
+    loss : ndarray, shape (n,)
+        Each row's loss under the model without it; NaN where that model does not exist.
+    prediction : ndarray, shape (n,)
+        Its linear predictor under that model.
+    score : float
+        Mean of ``loss``, by sample weight.
+    std_error : float
+        Standard error of ``score``, rows taken as independent.
+    method : str
+        "newton" (approximate leave-one-out, ALO) or "exact".
+    """
+
+    loss: FloatArray
+    prediction: FloatArray
+    score: float
+    std_error: float
+    method: str
+
+
+def cross_validate(engine: GLMEngine, method: str, progress: Progress = silent) -> CrossValidation:
+    """Leave-one-out loss of every row, its mean and standard error."""
+    if method == "newton":
+        f = Diagnostics(engine, progress).loo_prediction
+    else:
+        f = _own_predictions(engine, leave_one_out_thetas(engine, method, progress))
+    (loss,) = row_outputs(engine, f, "value")
+    w = engine.problem.w
+    known = (w > 0) & np.isfinite(loss)
+    share = w[known] / w[known].sum()
+    score = float(share @ loss[known])
+    n = int(known.sum())
+    variance = float(share**2 @ (loss[known] - score) ** 2) * n / max(n - 1, 1)
+    return CrossValidation(loss, f, score, math.sqrt(variance), method)
+
+
+def leave_one_out_thetas(engine: GLMEngine, method: str, progress: Progress = silent) -> FloatArray:
+    """Parameters without each row in turn, shape (n, p)."""
+    sets = RemovalSets.single(None, engine.problem.n_rows)
+    return leave_out(engine, None, sets, method, progress=progress).theta
+
+
+def _own_predictions(engine: GLMEngine, thetas: FloatArray) -> FloatArray:
+    """Linear predictor of row i at the i-th theta, shape (n,)."""
+    out = np.empty(len(thetas))
+
+    def task(block: Block) -> int:
+        at = block.rows
+        out[at] = np.einsum("ij,ij->i", engine.design(block.X), thetas[at])
+        return block.stop
+
+    engine.problem.rows.map_reduce(task, lambda _, stop: stop, 1)
+    return out if engine.problem.offset is None else out + engine.problem.offset
+
+
+def jackknife_plus(
+    engine: GLMEngine, test: TestRows, alpha: float, method: str, progress: Progress = silent
+) -> FloatArray:
+    """Jackknife+ intervals of Barber, Candès, Ramdas & Tibshirani (2021), shape (t, 2)."""
+    loss = engine.problem.spec.loss
+    if "mean" not in loss.program.outputs or not isinstance(loss.y_domain, str):
+        raise UnsupportedError(
+            f"prediction intervals need a numeric target with a mean function, not {loss.name}"
+        )
+    if not 0 < alpha < 1:
+        raise InputError(f"alpha={alpha!r} must lie between 0 and 1")
+    thetas = leave_one_out_thetas(engine, method, progress)
+    (own,) = row_outputs(engine, _own_predictions(engine, thetas), "mean")
+    keep = np.isfinite(own) & (engine.problem.w > 0)
+    residuals = np.abs(engine.problem.y - own)[keep]
+    Theta, n = np.ascontiguousarray(thetas[keep].T), int(keep.sum())
+    out = np.empty((len(test.X), 2))
+    step = max(1, INTERVAL_BYTES // (8 * n))
+    for start in range(0, len(test.X), step):
+        part = TestRows(test.X[start : start + step], None, test.offset[start : start + step])
+        mean = engine.predictions(part, Theta, "mean")
+        out[start : start + step, 0] = -_order_statistic(residuals - mean, alpha)
+        out[start : start + step, 1] = _order_statistic(residuals + mean, alpha)
+    return out
+
+
+def _order_statistic(values: FloatArray, alpha: float) -> FloatArray:
+    """The ⌈(1 − α)(n + 1)⌉-th smallest of each row's values; infinite beyond the last."""
+    n = values.shape[1]
+    rank = math.ceil((1 - alpha) * (n + 1) - 1e-9)
+    if rank > n:
+        return np.full(len(values), np.inf)
+    return np.partition(values, rank - 1, axis=1)[:, rank - 1]
+
+
+def infinitesimal_jackknife(
+    engine: GLMEngine, prepared: Prepared, groups: Any = None
+) -> FloatArray:
+    """Σ_c u_c u_cᵀ with u_i = (w_i/W)·H⁻¹g_i summed by cluster and centred, shape (p, p)."""
+    problem, p = engine.problem, engine.n_params
+    member = None if groups is None else _membership(groups, problem.n_rows)
+    count = problem.n_rows if member is None else int(member.max()) + 1
+    sums = np.zeros((0 if member is None else count, p))
+    total, gram = np.zeros(p), np.zeros((p, p))
+
+    def task(block: Block) -> int:
+        at = block.rows
+        g = engine.d1[at, None] * engine.design(block.X) + engine.fold
+        g *= (problem.w[at] / problem.W)[:, None]
+        total[:] += g.sum(axis=0)
+        if member is None:
+            gram[:] += g.T @ g
+        else:
+            np.add.at(sums, member[at], g)
+        return block.stop
+
+    problem.rows.map_reduce(task, lambda _, stop: stop, 1)
+    meat = (gram if member is None else sums.T @ sums) - np.outer(total, total) / count
+    half = prepared.apply(meat)
+    return np.asarray(prepared.apply(np.ascontiguousarray(half.T)))
+
+
+def _membership(groups: Any, n: int) -> FloatArray:
+    values = np.asarray(groups)
+    if values.shape != (n,):
+        raise InputError(f"groups has shape {values.shape}: give one cluster label per row, ({n},)")
+    return np.unique(values, return_inverse=True)[1]
