@@ -17,7 +17,7 @@ from fastinfluence.removal import RemovalSets, leave_out
 from fastinfluence.residuals import row_outputs
 from fastinfluence.rows.base import Block
 from fastinfluence.solvers.base import Prepared
-from fastinfluence.types import FloatArray
+from fastinfluence.types import FloatArray, IntArray
 
 METHODS = ("newton", "exact")
 INTERVAL_BYTES = 1 << 26
@@ -145,8 +145,8 @@ def infinitesimal_jackknife(
     return np.asarray(prepared.apply(np.ascontiguousarray(half.T)))
 
 
-def _membership(groups: Any, n: int) -> FloatArray:
+def _membership(groups: Any, n: int) -> IntArray:
     values = np.asarray(groups)
     if values.shape != (n,):
         raise InputError(f"groups has shape {values.shape}: give one cluster label per row, ({n},)")
-    return np.unique(values, return_inverse=True)[1]
+    return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.intp)

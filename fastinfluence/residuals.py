@@ -61,17 +61,19 @@ def deviance_residuals(engine: GLMEngine) -> FloatArray:
 
 def saturated_predictions(engine: GLMEngine) -> FloatArray:
     """The prediction of smallest loss for each row's own label, by bisection on l′."""
-    low, high = engine.problem.spec.loss.f_domain
-    reach = max(FAR, 2 * float(np.abs(engine.f).max()), 2 * float(np.abs(engine.problem.y).max()))
-    n = engine.problem.n_rows
-    a, b = np.full(n, -reach), np.full(n, reach)
+    loss = engine.problem.spec.loss
+    low, high = loss.f_domain
+    y, place = np.unique(engine.problem.y, return_inverse=True)  # labels and counts repeat
+    reach = max(FAR, 2 * float(np.abs(engine.f).max()), 2 * float(np.abs(y).max()))
+    a, b = np.full(len(y), -reach), np.full(len(y), reach)
     for _ in range(BISECTIONS):
         middle = 0.5 * (a + b)
-        (d1,) = row_outputs(engine, _inside(middle, low, high), "d1")
+        f = _inside(middle, low, high)
+        (d1,) = pointwise.evaluate(loss.program, loss.param_values, f, y, ("d1",))
         rising = d1 > 0
         b = np.where(rising, middle, b)
         a = np.where(rising, a, middle)
-    return _inside(0.5 * (a + b), low, high)
+    return np.asarray(_inside(0.5 * (a + b), low, high)[place])
 
 
 def _inside(u: FloatArray, low: float, high: float) -> FloatArray:

@@ -151,10 +151,8 @@ def _batch(
 def newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets) -> FloatArray:
     """−H_G⁻¹(∇R_G − ∇R) at theta, shape (p, k): the common drift ∇R(theta) ≠ 0 cancels."""
     drift = engine.gradient if engine.problem.mean_form else np.zeros(engine.n_params)
-    g = engine.row_gradients(sets.rows) + (engine.fold - drift)
-    weighted = sets.sum(engine.problem.w[sets.rows, None] * g)
-    every = np.ones(len(sets), dtype=bool)
-    return inverse.solve(np.ascontiguousarray(weighted.T), every)
+    slopes = engine.problem.w[sets.rows] * engine.d1[sets.rows]
+    return inverse.steps(slopes, engine.fold - drift)
 
 
 def _batch_size(engine: GLMEngine) -> int:

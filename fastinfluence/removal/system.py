@@ -100,13 +100,32 @@ class LeaveOutInverse:
         else:
             self._small = [self._prepare(j) for j in range(len(sets))]
 
+    def steps(self, slopes: FloatArray, common: FloatArray) -> FloatArray:
+        """M_G⁻¹ Σ_{i∈G} w_i (l′_i x_i + common) for every set, shape (p, k).
+
+        ``slopes`` holds w_i l′_i. For single rows M⁻¹x_i is known already.
+        """
+        every = np.ones(len(self._sets), dtype=bool)
+        if not self._sets.singles:
+            weighted = self._sets.sum(slopes[:, None] * self.design)
+            weighted += self.removed[:, None] * common
+            return self.solve(np.ascontiguousarray(weighted.T), every)
+        Y = slopes * self._Z
+        if common.any():
+            sides = np.multiply.outer(common, self.removed)
+            Y += self._shifted.solve(sides, self.removed)
+        return self._corrected(Y, every)
+
     def solve(self, B: FloatArray, which: BoolArray) -> FloatArray:
         """M_G⁻¹ b for the chosen sets; B (p, number chosen)."""
         if not self._sets.singles:
             chosen = np.flatnonzero(which)
             columns = [self._solve_set(int(j), B[:, [i]]) for i, j in enumerate(chosen)]
             return np.concatenate(columns, axis=1) if columns else B
-        Y = self._shifted.solve(B, self.removed[which])
+        return self._corrected(self._shifted.solve(B, self.removed[which]), which)
+
+    def _corrected(self, Y: FloatArray, which: BoolArray) -> FloatArray:
+        """Sherman–Morrison: from the shifted matrix's solution Y to M_G's, single rows."""
         along = np.einsum("ij,ji->i", self.design[which], Y)
         with np.errstate(divide="ignore", invalid="ignore"):
             out: FloatArray = Y + self._Z[:, which] * (self._c[which] * along / self._pivot[which])

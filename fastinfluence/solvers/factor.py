@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from scipy.linalg import cholesky, eigh, lapack, solve_triangular
 
@@ -70,9 +72,18 @@ class Factor:
         N = self.null_space
         return B - N @ (N.T @ B)
 
+    @cached_property
+    def _inverse_L(self) -> FloatArray:
+        """L⁻¹ with the scaling folded in: many right-hand sides become matrix products."""
+        identity = np.eye(len(self.scale))
+        inverse = solve_triangular(self._L, identity, lower=True, check_finite=False)
+        return np.asarray(inverse * self.scale)
+
     def solve(self, B: FloatArray) -> FloatArray:
         """The matrix's (pseudo-)inverse times B, shape (p, t)."""
         s = self.scale[:, None]
+        if self.definite and B.shape[1] > len(s):
+            return np.asarray(self._inverse_L.T @ (self._inverse_L @ B))
         if self.definite:
             half = solve_triangular(self._L, s * B, lower=True, check_finite=False)
             out: FloatArray = s * solve_triangular(

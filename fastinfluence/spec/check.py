@@ -122,7 +122,6 @@ def _check_kinks(
     name: str, program: PointwiseProgram, gaps: list[Gap], line: Line, values: tuple[float, ...]
 ) -> None:
     point = interpret(program.select("value", "d1"))
-    low, high = line.f
     for gap in gaps:
         for y in line.sample_y:
             for f in _crossings(_at_label(gap, y), values, line.f):

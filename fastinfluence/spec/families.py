@@ -58,6 +58,7 @@ LINKS: dict[str, Link] = {
     "softplus": Link("softplus(f)", "logsoftplus(f)", "exp(-logsoftplus(f))"),
 }
 
+ALPHA = Param("alpha", 1.0, trials=(0.01, 100.0))
 _ABOVE_ZERO = (("identity", _POSITIVE),)
 
 
@@ -66,10 +67,10 @@ def _family(text: str, y: Domain, *links: str, **kwargs: object) -> Family:
     return Family((Line(text, y, params),), links, **kwargs)  # type: ignore[arg-type]
 
 
-def _tweedie_line(text: str, y: Domain, low: float, high: float, sample: float) -> Line:
+def _tweedie_line(text: str, y: Domain, low: float, high: float, *samples: float) -> Line:
     closed = low == high or high == 0.0
     default = 1.5 if low < 1.5 < high else None
-    return Line(text, y, (Param("power", default, low, high, closed, sample),))
+    return Line(text, y, (Param("power", default, low, high, closed, samples[0], samples[1:]),))
 
 
 # Tweedie's deviance has one formula, but which of its two powers of mu may be factored out without
@@ -77,13 +78,13 @@ def _tweedie_line(text: str, y: Domain, low: float, high: float, sample: float) 
 TWEEDIE_LINES = (
     _tweedie_line(
         "exp((2-power)*log_mu)/(2-power) + y*exp((1-power)*log_mu)/(power-1)",
-        *("nonnegative", 1.0, 2.0, 1.5),
+        *("nonnegative", 1.0, 2.0, 1.5, 1.01, 1.99),
     ),
     _tweedie_line("mu - y*log_mu", "nonnegative", 1.0, 1.0, 1.0),
     _tweedie_line("log_mu + y*inv_mu", "positive", 2.0, 2.0, 2.0),
     _tweedie_line(
         "exp((2-power)*log_mu)*(y*inv_mu/(power-1) - 1/(power-2))",
-        *("positive", 2.0, 100.0, 2.5),
+        *("positive", 2.0, 100.0, 2.5, 2.01, 3.0),
     ),
     _tweedie_line("exp((1-power)*log_mu)*(mu/(2-power) - y/(1-power))", "real", -100.0, 0.0, -0.5),
 )
@@ -113,7 +114,7 @@ FAMILIES: dict[str, Family] = {
         "nonnegative",
         *("log", "identity", "sqrt", "softplus"),
         f=_ABOVE_ZERO,
-        params=(Param("alpha", 1.0),),
+        params=(ALPHA,),
     ),
     "tweedie": Family(TWEEDIE_LINES, ("log", "identity"), _ABOVE_ZERO),
 }

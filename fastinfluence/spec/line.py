@@ -36,7 +36,9 @@ REAL_LINE = (-math.inf, math.inf)
 class Param:
     """Range of a run-time parameter: ``low < value < high``, ends included where `closed`.
 
-    A `default` of None means that the caller must choose.
+    A `default` of None means that the caller must choose. Tests and benchmarks use `sample`;
+    derivations are also tried at the values in `trials`, which should reach the ends of the range
+    that people use.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Param:
     high: float = math.inf
     closed: bool = False
     sample: float | None = None
+    trials: tuple[float, ...] = ()
 
     @property
     def sample_value(self) -> float:
@@ -139,6 +142,13 @@ class Line:
     def sample_params(self) -> dict[str, float]:
         """Parameter values for tests."""
         return {p.name: p.sample_value for p in self.params}
+
+    @property
+    def trial_values(self) -> list[tuple[float, ...]]:
+        """Parameter values to judge a derivation at: the samples, then one trial at a time."""
+        samples = self.sample_params
+        changed = [{**samples, p.name: v} for p in self.params for v in p.trials]
+        return [tuple(values.values()) for values in (samples, *changed)]
 
     @property
     def assumptions(self) -> dict[str, str]:

@@ -10,14 +10,16 @@ import difflib
 from dataclasses import dataclass
 
 from fastinfluence.errors import LossError
-from fastinfluence.spec.families import TWEEDIE_LINES, compose
+from fastinfluence.spec.families import ALPHA, TWEEDIE_LINES, compose
 from fastinfluence.spec.line import Line, Param, Sample, sample_of
 from fastinfluence.spec.loss import Loss
 
 _BINARY = frozenset({0.0, 1.0})
 _SIGNS = frozenset({-1.0, 1.0})
-_T = Param("t", sample=0.05)  # no convention: t is a width in the units of y (or of the margin)
-_DELTA = Param("delta", 1.35)
+_T = Param(
+    "t", sample=0.05, trials=(1e-3, 10.0)
+)  # no convention: t is a width in the units of y (or of the margin)
+_DELTA = Param("delta", 1.35, trials=(0.01, 100.0))
 
 
 LOSSES: dict[str, Line | tuple[Line, ...]] = {
@@ -44,7 +46,7 @@ LOSSES: dict[str, Line | tuple[Line, ...]] = {
     "negative_binomial": Line(
         "softplus(f + log(alpha))/alpha + y*(softplus(-f - log(alpha)) + log(alpha))",
         "nonnegative",
-        (Param("alpha", 1.0),),
+        (ALPHA,),
         mean="exp(f)",
         doc="Log link, variance mu + alpha mu^2; alpha is known.",
     ),
@@ -59,15 +61,16 @@ LOSSES: dict[str, Line | tuple[Line, ...]] = {
     ),
     "logcosh": Line("logcosh(f-y)", "real", doc="log cosh of the residual."),
     "smooth_quantile": Line(
-        "t*(tau*softplus((y-f)/t) + (1-tau)*softplus((f-y)/t))",
+        "t*(logcosh((f-y)/(2*t)) + log(2)) + (1/2 - tau)*(f-y)",
         "real",
-        (Param("tau", 0.5, 0.0, 1.0, sample=0.3), _T),
-        doc="Pinball loss of quantile tau, smoothed over a width t.",
+        (Param("tau", 0.5, 0.0, 1.0, sample=0.3, trials=(0.5, 0.99)), _T),
+        doc="Pinball loss of quantile tau, smoothed over t: tau*r + t*softplus(-r/t), r = y - f,\n"
+        "written so that its derivative tanh((f-y)/2t)/2 + 1/2 - tau keeps its digits.",
     ),
     "smooth_eps_insensitive": Line(
         "t*(softplus(logcosh((f-y)/t) - logcosh(eps/t)) + softplus(-2*eps/t))",
         "real",
-        (Param("eps", 0.1), _T),
+        (Param("eps", 0.1, trials=(1e-3, 20.0)), _T),
         doc="max(0, |f-y| - eps) of support vector regression, smoothed over t:\n"
         "t*(softplus((r-eps)/t) + softplus((-r-eps)/t)), written without differences.",
     ),

@@ -91,7 +91,7 @@ def _bounded_exp(x: Any) -> Any:
     """e^x, cut off where it would be unrepresentable beyond reason (and slow)."""
     import mpmath
 
-    if not mpmath.isfinite(x) or abs(x) < 1e7:
+    if not mpmath.isfinite(x) or abs(x) < 1e15:
         return mpmath.exp(x)
     return mpmath.mpf(0) if x < 0 else mpmath.inf
 
@@ -126,8 +126,8 @@ class Measure:
 
     def __init__(self, line: Line, points: Sequence[Point] | None = None) -> None:
         self.line = line
-        self.values = tuple(line.sample_params.values())
-        self.reference = reference(line, self.values)
+        self.trials = line.trial_values
+        self.references = [reference(line, values) for values in self.trials]
         self.points = points or [(f, y) for f in line.sample_f for y in line.sample_y]
 
     def choose(self, output: str, forms: Sequence[Any]) -> Any:
@@ -147,7 +147,8 @@ class Measure:
         lowering = Lowering()
         result = {output: lowering.operand(form)}
         program = lowering.builder.finish("form", self.line.names, result)
-        return worst(program, self.reference, self.values, self.points)[output]
+        pairs = zip(self.references, self.trials, strict=True)
+        return max(worst(program, truth, v, self.points)[output] for truth, v in pairs)
 
 
 def worst(
