@@ -3,12 +3,14 @@
 #   make test                 all tests              (PYTEST_ARGS="-k hvp" for some)
 #   make PYTHON=python3.12 …  another interpreter    (make clean-venv first)
 #   make CONSTRAINTS=file …   pip constraints
+#   make bench BLAS_THREADS=2 …
 
 PYTHON ?=
 CONSTRAINTS ?=
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+BLAS_THREADS ?= 1
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -79,6 +81,10 @@ types: $(VENV)/.dev  ## mypy, strict
 docs: $(VENV)/.dev  ## HTML pages in docs/_build/html; a warning is an error
 	@$(PY) -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "Docs: docs/_build/html/index.html"
+
+# BLAS threads spin while they wait, so timings on a busy machine mean little unless pinned.
+bench bench-quick: export OPENBLAS_NUM_THREADS := $(BLAS_THREADS)
+bench bench-quick: export MKL_NUM_THREADS := $(BLAS_THREADS)
 
 bench-quick: $(VENV)/.dev  ## each benchmark once; fails if one fails
 	@$(PY) -m asv machine --yes >/dev/null
