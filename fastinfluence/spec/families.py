@@ -86,7 +86,10 @@ TWEEDIE_LINES = (
         "exp((2-power)*log_mu)*(y*inv_mu/(power-1) - 1/(power-2))",
         *("positive", 2.0, 100.0, 2.5, 2.01, 3.0),
     ),
-    _tweedie_line("exp((1-power)*log_mu)*(mu/(2-power) - y/(1-power))", "real", -100.0, 0.0, -0.5),
+    _tweedie_line(
+        "exp((1-power)*log_mu)*(mu/(2-power) - y/(1-power))",
+        *("real", -100.0, 0.0, -0.5, 0.0, -1.0, -3.0),
+    ),
 )
 
 FAMILIES: dict[str, Family] = {
