@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("start",),
     ("solvers",),
     ("curvature",),
+    ("residuals",),
     ("engines",),
     ("problem",),
     ("labels",),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference
-from cases import CASES, FURTHER, assert_close, build, named
+from cases import CASES, FURTHER, Case, assert_close, build, named
 
 import fastinfluence as fi
 
@@ -114,3 +114,13 @@ def test_all_rows_cannot_be_removed():
         b.influence().leave_group_out([np.arange(b.case.n)], method="exact")
     with pytest.raises(fi.FastInfluenceError, match=r"(?i)all|every|no rows|left|weight"):
         b.influence().leave_group_out(np.zeros(b.case.n, dtype=int), method="newton")
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_reported_gradient_norms_are_those_of_what_is_left(reduction):
+    """Stopped early on purpose: the norm is divided by the weight that remains."""
+    b = build(Case("loose", "logistic", reduction, l2=0.05, weights="real", offset=True))
+    removed = b.influence().leave_group_out(GROUPS, method="exact", tol=1e-3)
+    norms = reference.gradient_norms(b.problem, GROUPS, removed.theta)
+    assert norms.max() > 1e-8
+    np.testing.assert_allclose(removed.gradient_norms, norms, rtol=1e-6, atol=1e-13)

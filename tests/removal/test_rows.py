@@ -168,9 +168,7 @@ def test_a_row_of_huge_leverage():
 
 
 OVERFLOW = pytest.mark.xfail(reason="a row without weight still spreads its infinity", strict=True)
-LOOSE = pytest.mark.xfail(
-    reason="exact stops by the gradient alone, fit by the step too", strict=True
-)
+LOOSE = pytest.mark.xfail(reason="exact stops by the gradient alone", strict=True)
 
 
 def absurd(n=60):
