@@ -43,7 +43,8 @@ def table_lines() -> dict[str, tuple[str, Line]]:
     from fastinfluence.spec import families, losses
 
     rows = [*losses.registry(), *families.registry()]
-    return {row.loss.line_data.key: (row.loss.name, row.loss.line_data) for row in rows}
+    named = {row.loss.line_data.key: (row.loss.name, row.loss.line_data) for row in reversed(rows)}
+    return dict(reversed(named.items()))
 
 
 def generate(path: Path) -> int:
