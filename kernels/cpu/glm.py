@@ -15,21 +15,39 @@ Array = NDArray[np.floating[Any]]
 
 @jit_fast
 def hvp_block(X: Array, scale: Array, v: Array, out: Array) -> None:
-    """Add Xᵀ(scale ∘ (Xv)) to ``out``, reading each row of X (b, d) once.
+    """Add Xᵀ(scale ∘ (Xv)) to ``out``, reading each row of X (b, d) from memory once.
 
     ``v`` and ``out`` have d entries, or d + 1 where an intercept column of ones is implied.
+    Four rows share each load of ``v`` and each load and store of ``out``.
     """
     b, d = X.shape
     intercept = v[d] if len(v) > d else 0.0
-    for i in range(b):
-        product = 0.0
+    fours = b - b % 4
+    total = 0.0
+    for i in range(0, fours, 4):
+        s0 = s1 = s2 = s3 = 0.0
         for j in range(d):
-            product += X[i, j] * v[j]
-        weighted = scale[i] * (product + intercept)
+            s0 += X[i, j] * v[j]
+            s1 += X[i + 1, j] * v[j]
+            s2 += X[i + 2, j] * v[j]
+            s3 += X[i + 3, j] * v[j]
+        s0 = scale[i] * (s0 + intercept)
+        s1 = scale[i + 1] * (s1 + intercept)
+        s2 = scale[i + 2] * (s2 + intercept)
+        s3 = scale[i + 3] * (s3 + intercept)
         for j in range(d):
-            out[j] += weighted * X[i, j]
-        if len(v) > d:
-            out[d] += weighted
+            out[j] += (s0 * X[i, j] + s1 * X[i + 1, j]) + (s2 * X[i + 2, j] + s3 * X[i + 3, j])
+        total += (s0 + s1) + (s2 + s3)
+    for i in range(fours, b):
+        s0 = 0.0
+        for j in range(d):
+            s0 += X[i, j] * v[j]
+        s0 = scale[i] * (s0 + intercept)
+        for j in range(d):
+            out[j] += s0 * X[i, j]
+        total += s0
+    if len(v) > d:
+        out[d] += total
 
 
 @jit
