@@ -24,6 +24,11 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command(
+        "audit",
+        "rank the rows of a table: which look mislabelled, which hurt predictions of others",
+        "fastinfluence.audit",
+    ),
+    Command(
         "demo", "find mislabelled rows in real data and check the scores", "fastinfluence.demo"
     ),
     Command("info", "versions, threads, cache folder, installed extras", "fastinfluence.info"),

@@ -1,0 +1,183 @@
+"""An audit on the screen: plain text of the terminal's width, or JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastinfluence.audit.options import MEANING
+from fastinfluence.audit.result import Audit
+from fastinfluence.types import IntArray
+
+CELL = 40
+"""Characters of one value at most."""
+INDENT = 4
+VALUE_LINES, SHORT_LINES = 12, 2
+"""Lines of a row's own values, in the first list and in the second."""
+MIN_WIDTH, MAX_WIDTH = 72, 120
+
+
+def text(result: Audit, top: int, width: int) -> str:
+    """Heading, notices and both lists, wrapped to a width."""
+    width = max(MIN_WIDTH, min(width, MAX_WIDTH))
+    suspicious, harmful = result.most_suspicious(top), result.most_harmful(top)
+    heading = [*_heading(result), *(f"Note: {cell(notice)}" for notice in result.notices)]
+    parts = [
+        *(line for item in heading for line in flow(item.split(), width, 6)),
+        "",
+        f"Most suspicious rows: largest self-influence (scores in {_unit(result)})",
+        *_rows(result, suspicious, width, VALUE_LINES),
+        "",
+        f"Most harmful rows: largest harm to held-out rows (scores in {_unit(result)})",
+        *(_rows(result, harmful, width, SHORT_LINES) if len(harmful) else ["none does harm"]),
+    ]
+    return "\n".join(parts)
+
+
+def as_json(result: Audit, top: int, files: dict[str, str]) -> str:
+    """Summary and top rows as one JSON object."""
+    target = result.target
+    summary = {
+        "target": target.name,
+        "task": target.task,
+        "positive": target.positive or None,
+        "against": target.negative or None,
+        "rows": result.table.num_rows,
+        "n": len(target.rows),
+        "p": result.n_params,
+        "l2": result.scores.l2,
+        "folds": result.options.folds,
+        "seed": result.options.seed,
+        "held_out": result.quality(),
+        "notices": list(result.notices),
+        "columns": MEANING,
+        **files,
+        "suspicious": [_record(result, i) for i in result.most_suspicious(top)],
+        "harmful": [_record(result, i) for i in result.most_harmful(top)],
+    }
+    return json.dumps(_plain(summary), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def flow(items: Iterable[str], width: int, indent: int, gap: str = " ") -> list[str]:
+    """Items in lines of a width, none broken unless it is longer than a line."""
+    lines: list[str] = []
+    for item in items:
+        if lines and len(lines[-1]) + len(gap) + len(item) <= width:
+            lines[-1] += gap + item
+        else:
+            start = " " * indent if lines else ""
+            lines.append(start + shortened(item, width - len(start)))
+    return lines
+
+
+def shortened(value: str, length: int) -> str:
+    """At most ``length`` characters, the cut marked."""
+    return value if len(value) <= length else value[: length - 1] + "…"
+
+
+def cell(value: Any) -> str:
+    """One value on one line: no line breaks, no control characters."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    shown = f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
+    return "".join(c if c.isprintable() else "?" for c in shown) or "-"
+
+
+def _heading(result: Audit) -> Iterator[str]:
+    target, scores, options = result.target, result.scores, result.options
+    size = f"n = {len(target.rows):,}, p = {result.n_params:,}, l2 = {scores.l2:.3g}"
+    quality = result.quality()
+    name, held = cell(target.name), f"Held-out rows ({options.folds} folds):"
+    if target.task == "classify":
+        positive, negative = cell(target.positive), cell(target.negative)
+        yield f"Logistic regression of {name}: {positive} against {negative}."
+        yield size
+        yield (
+            f"{held} accuracy {quality['accuracy']:.1%}; the larger class alone "
+            f"{quality['larger_class']:.1%}"
+        )
+    else:
+        yield f"Least squares fit of {name}."
+        yield size
+        yield f"{held} R2 = {quality['r2']:.3f}"
+
+
+def _unit(result: Audit) -> str:
+    return "nats" if result.target.task == "classify" else f"{cell(result.target.name)} squared"
+
+
+def _rows(result: Audit, chosen: IntArray, width: int, n_lines: int) -> Iterator[str]:
+    """A line of aligned scores for each row, its own values below."""
+    target, names = result.target, result.table.column_names
+    label = f"P({target.positive})" if target.task == "classify" else "predicted"
+    heads = ["row", target.name, label, "loss", "self-infl.", "harm"]
+    body = [_numbers(result, int(i)) for i in chosen]
+    limits = [12, width - 64, 12, 10, 10, 10]  # and two blanks between
+    table = [
+        [shortened(cell(c), limit) for c, limit in zip(line, limits, strict=True)]
+        for line in [heads, *body]
+    ]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for place, line in enumerate(table):
+        yield "  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True))
+        if place:
+            values = result.table.slice(int(target.rows[chosen[place - 1]]), 1).to_pylist()[0]
+            pairs = [_pair(name, values[name]) for name in names if name != target.name]
+            yield from _values(pairs, width, n_lines)
+
+
+def _values(pairs: list[str], width: int, n_lines: int) -> Iterator[str]:
+    """A row's own values, the last line saying how many columns did not fit."""
+    room = len(f" … {len(pairs)} more")
+    lines = flow(pairs, width - INDENT - room, 0, "  ")
+    left = len(pairs) - sum(len(line.split("  ")) for line in lines[:n_lines])
+    for place, line in enumerate(lines[:n_lines], start=1):
+        more = f" … {left} more" if left and place == n_lines else ""
+        yield " " * INDENT + line + more
+
+
+def _pair(name: str, value: Any) -> str:
+    return f"{shortened(cell(name), CELL)}={shortened(cell(value), CELL)}"
+
+
+def _numbers(result: Audit, i: int) -> list[str]:
+    scores, target = result.scores, result.target
+    row = int(target.rows[i])
+    prediction = scores.prediction[i]
+    return [
+        f"{row:,}",
+        cell(result.table.column(target.name)[row].as_py()),
+        f"{prediction:.4f}" if target.task == "classify" else f"{prediction:.6g}",
+        *(f"{v[i]:#.3g}" for v in (scores.loss, scores.self_influence, scores.harm)),
+    ]
+
+
+def _record(result: Audit, i: int) -> dict[str, Any]:
+    scores, row = result.scores, int(result.target.rows[i])
+    values = result.table.slice(row, 1).to_pylist()[0]
+    return {
+        "row": row,
+        "target": values.pop(result.target.name),
+        "prediction": float(scores.prediction[i]),
+        "loss": float(scores.loss[i]),
+        "self_influence": float(scores.self_influence[i]),
+        "harm": float(scores.harm[i]),
+        "values": values,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold; NaN and infinity become null, dates and the rest text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return str(value)
