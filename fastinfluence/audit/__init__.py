@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,10 +76,20 @@ def run(args: argparse.Namespace) -> int:
     write.check_output(plot, write.PICTURES, {"the table to be read": args.table}, "--plot")
     table = read.read_table(args.table, args.delimiter)
     write.check_types(out, table)
-    found = result.audit(table, options, on_terminal)
+    try:
+        found = result.audit(table, options, on_terminal)
+    except KeyboardInterrupt:
+        _end_line()
+        raise
     _write(found, top, out, plot)
     _print(args.json, found, top, {"out": str(out), "plot": str(plot)})
     return 0
+
+
+def _end_line() -> None:
+    """Let a message start on a line of its own, below the progress."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
 
 
 def _options(args: argparse.Namespace) -> Options:

@@ -27,6 +27,16 @@ class Codes(NamedTuple):
     labels: tuple[str, ...]
 
 
+def without_views(table: pa.Table) -> pa.Table:
+    """Cast the string and binary views of polars, whose rows Arrow cannot yet pick."""
+    for place, field in enumerate(table.schema):
+        plain = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+        if field.type in plain:
+            cast = table.column(place).cast(plain[field.type])
+            table = table.set_column(place, field.with_type(cast.type), cast)
+    return table
+
+
 def kind_of(column: pa.ChunkedArray) -> str:
     """What a column is, by its type."""
     types, kind = pa.types, column.type

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LABELLED = 2
 """Rows that carry their number in each list."""
+LAST_LETTER = "\u052f"
+"""Matplotlib's own font holds Latin, Greek and Cyrillic, up to here."""
 DECADES = 1e-7
 """Share of the largest self-influence below which rows are not drawn."""
 
@@ -110,9 +112,10 @@ def _above_zero(values: FloatArray) -> FloatArray:
 
 
 def _unit(result: Audit) -> str:
-    return "nats" if result.target.task == "classify" else "squared unit of the target"
+    return "nats" if result.target.task == "classify" else "squared unit"
 
 
 def _name(result: Audit) -> str:
-    """Text that matplotlib takes as it is, never as a formula."""
-    return result.target.name.replace("$", r"\$")
+    """The target's name, of letters that the font has and none that begin a formula."""
+    known = (c if c <= LAST_LETTER and c.isprintable() else "?" for c in result.target.name)
+    return "".join(known).replace("$", r"\$")

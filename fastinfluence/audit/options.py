@@ -63,6 +63,9 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("drop", "category"):
+            if isinstance(getattr(self, name), str):
+                raise InputError(f"{name} must be a tuple of column names, not a text")
         if self.task is not None:
             one_of(self.task, TASKS, "task")
         if self.task == "regress" and self.positive is not None:

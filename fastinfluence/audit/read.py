@@ -41,15 +41,19 @@ def read_table(path: Path, delimiter: str | None = None) -> pa.Table:
         raise InputError(f"{path}: no such file")
     try:
         table = _read_parquet(path) if _is_parquet(path) else _read_csv(path, delimiter)
-        names = table.column_names
+        check_distinct(table.column_names)
     except pa.ArrowException as error:
         raise InputError(f"cannot read {path}: {error}") from None
     except UnicodeDecodeError:
         raise InputError(f"cannot read {path}: its column names are not UTF-8") from None
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise InputError(f"{path} has more than one column named {listed(twice)}: rename them")
     return table
+
+
+def check_distinct(names: Sequence[str]) -> None:
+    """Refuse a table in which a name does not say which column is meant."""
+    twice = [repr(name) for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"the table has more than one column named {listed(twice)}: rename them")
 
 
 def check_columns(wanted: Sequence[str], names: Sequence[str], what: str) -> None:

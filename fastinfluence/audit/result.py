@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from fastinfluence.audit.columns import without_views
 from fastinfluence.audit.encode import encode
 from fastinfluence.audit.options import MEANING, Options
-from fastinfluence.audit.read import check_columns, read_table
+from fastinfluence.audit.read import check_columns, check_distinct, read_table
 from fastinfluence.audit.score import Scores, score
 from fastinfluence.audit.target import Target, read_target
 from fastinfluence.errors import InputError
-from fastinfluence.inputs import listed
 from fastinfluence.progress import Progress, silent
 from fastinfluence.types import FloatArray, IntArray
 
@@ -131,8 +131,10 @@ def audit(table: Any, options: Options, progress: Progress = silent) -> Audit:
     InputError
         If the table or an option cannot be used; the message says what to do.
     """
-    table = read_table(Path(table)) if isinstance(table, str | Path) else pa.table(table)
+    table = read_table(Path(table)) if isinstance(table, str | Path) else _as_arrow(table)
+    table = without_views(table)
     names = table.column_names
+    check_distinct(names)
     check_columns([options.target], names, "target")
     check_columns(options.drop, names, "--drop")
     check_columns(options.category, names, "--category")
@@ -147,6 +149,15 @@ def audit(table: Any, options: Options, progress: Progress = silent) -> Audit:
     return _with_warning(result)
 
 
+def _as_arrow(table: Any) -> pa.Table:
+    try:
+        return pa.table(table)
+    except (TypeError, pa.ArrowException) as error:
+        raise InputError(
+            f"table is a {type(table).__name__}: pass a path, or an Arrow, pandas or polars table"
+        ) from error
+
+
 def _left_out(count: int, target: Target) -> Iterator[str]:
     if count:
         are = "1 row is" if count == 1 else f"{count:,} rows are"
@@ -159,8 +170,10 @@ def _with_warning(result: Audit) -> Audit:
     value = quality.get("accuracy", quality.get("r2", 0.0))
     if value < PERFECT or quality.get("larger_class", 0.0) >= PERFECT:
         return result
-    names = listed([n for n in result.table.column_names if n != result.target.name])
-    notice = f"held-out rows are predicted almost perfectly: does a column of {names} repeat it?"
+    notice = (
+        f"held-out rows are predicted almost perfectly: --drop the column that gives "
+        f"{result.target.name} away, if there is one"
+    )
     fields = {**vars(result), "notices": (*result.notices, notice)}
     return Audit(**fields)
 

@@ -26,13 +26,15 @@ def text(result: Audit, top: int, width: int) -> str:
     width = max(MIN_WIDTH, min(width, MAX_WIDTH))
     suspicious, harmful = result.most_suspicious(top), result.most_harmful(top)
     heading = [*_heading(result), *(f"Note: {cell(notice)}" for notice in result.notices)]
+    first = f"Most suspicious rows: largest self-influence (scores in {_unit(result)})"
+    second = f"Most harmful rows: largest harm to held-out rows (scores in {_unit(result)})"
     parts = [
         *(line for item in heading for line in flow(item.split(), width, 6)),
         "",
-        f"Most suspicious rows: largest self-influence (scores in {_unit(result)})",
+        *flow(first.split(), width, 6),
         *_rows(result, suspicious, width, VALUE_LINES),
         "",
-        f"Most harmful rows: largest harm to held-out rows (scores in {_unit(result)})",
+        *flow(second.split(), width, 6),
         *(_rows(result, harmful, width, SHORT_LINES) if len(harmful) else ["none does harm"]),
     ]
     return "\n".join(parts)
@@ -107,7 +109,7 @@ def _heading(result: Audit) -> Iterator[str]:
 
 
 def _unit(result: Audit) -> str:
-    return "nats" if result.target.task == "classify" else f"{cell(result.target.name)} squared"
+    return "nats" if result.target.task == "classify" else f"squares of {cell(result.target.name)}"
 
 
 def _rows(result: Audit, chosen: IntArray, width: int, n_lines: int) -> Iterator[str]:

@@ -97,7 +97,8 @@ def _numbers(
     given = values[rows]
     if np.ptp(given) == 0:
         raise InputError(f"target {options.target!r} is {given[0]:g} in every row: nothing to fit")
-    centre, unit = float(given.mean()), float(given.std())
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre, unit = float(given.mean()), float(given.std())
     if not np.isfinite(unit) or unit == 0:
         raise InputError(f"target {options.target!r} spans more than float64 can square: scale it")
     y = (given - centre) / unit
