@@ -14,6 +14,7 @@ from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.problem import TestRows
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal import RemovalSets, leave_out
+from fastinfluence.removal.sets import distinct
 from fastinfluence.residuals import row_outputs
 from fastinfluence.rows.base import Block
 from fastinfluence.solvers.base import Prepared
@@ -149,4 +150,4 @@ def _membership(groups: Any, n: int) -> IntArray:
     values = np.asarray(groups)
     if values.shape != (n,):
         raise InputError(f"groups has shape {values.shape}: give one cluster label per row, ({n},)")
-    return np.asarray(np.unique(values, return_inverse=True)[1], dtype=np.intp)
+    return distinct(values)[1]

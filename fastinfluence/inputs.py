@@ -49,6 +49,8 @@ def finite_vector(values: Any, n: int, what: str) -> FloatArray:
     out = as_vector(values, what)
     if len(out) != n:
         raise InputError(f"{what} has {len(out)} entries but X has {n} rows")
+    if out.dtype.kind == "c":
+        raise InputError(f"{what} holds complex numbers: give real ones")
     try:
         out = np.ascontiguousarray(out, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -135,6 +137,28 @@ def one_of(value: Any, allowed: Sequence[str], what: str) -> str:
     if value not in allowed:
         raise InputError(f"{what}={value!r} is unknown: use one of {', '.join(allowed)}")
     return str(value)
+
+
+def finite_matrix(values: Any, what: str) -> FloatArray:
+    """A finite float64 array of a caller's numbers."""
+    given = np.asarray(values)
+    if given.dtype.kind == "c":
+        raise InputError(f"{what} holds complex numbers: give real ones")
+    try:
+        out = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} is not numeric: {error}") from error
+    if not np.isfinite(out).all():
+        raise InputError(f"{what} holds NaN or infinity")
+    return out
+
+
+def positive(value: Any, what: str) -> float:
+    """A finite number above zero."""
+    out = non_negative(value, what)
+    if out == 0:
+        raise InputError(f"{what}={value!r} must be positive")
+    return out
 
 
 def listed(names: Sequence[str], limit: int = MAX_LISTED) -> str:

@@ -58,6 +58,8 @@ class LabelCodec:
 
     def encode(self, y: Any, n: int, what: str = "y") -> FloatArray:
         """Targets as finite float64, shape (n,), inside the loss's domain."""
+        if as_vector(y, what).dtype.kind == "c":
+            raise InputError(f"{what} holds complex numbers: give real ones or labels")
         if self.classes is None:
             return self._checked(finite_vector(y, n, what), what)
         given = as_vector(y, what)

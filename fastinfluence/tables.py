@@ -37,12 +37,18 @@ def as_table(X: Any, what: str = "X") -> Table:
         return X
     if hasattr(X, "tocsr"):
         raise UnsupportedError(f"{what} is a sparse matrix: pass {what}.toarray() if it fits")
+    if isinstance(X, np.ma.MaskedArray):
+        raise InputError(f"{what} is a masked array: fill or drop the masked entries first")
     if isinstance(X, np.ndarray):
         values = _numeric(X, what)
         return Table(values, tuple(f"x{j}" for j in range(values.shape[1])))
     if hasattr(X, "__dataframe__") or hasattr(X, "__arrow_c_stream__") or hasattr(X, "iloc"):
         return _from_frame(X, what)
-    return as_table(np.asarray(X), what)
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise InputError(f"{what} is no table of numbers (ragged rows?): {error}") from error
+    return as_table(array, what)
 
 
 def _numeric(X: np.ndarray[Any, Any], what: str) -> FloatArray:
@@ -51,6 +57,8 @@ def _numeric(X: np.ndarray[Any, Any], what: str) -> FloatArray:
         raise InputError(f"{what} must have two dimensions (rows, columns), not {X.ndim}{hint}")
     if X.shape[0] == 0:
         raise InputError(f"{what} has no rows (shape {X.shape})")
+    if X.shape[1] == 0:
+        raise InputError(f"{what} has no columns (shape {X.shape})")
     if X.dtype.kind == "f" and X.dtype.itemsize in (4, 8):
         return X
     if X.dtype.kind in "biuf":

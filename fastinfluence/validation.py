@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastinfluence.inputs import positive_count
 from fastinfluence.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -136,4 +137,4 @@ def choose_rows(scores: FloatArray, k: int, seed: int = 0) -> tuple[IntArray, in
 
 def as_rows_or_count(rows: Any) -> int | None:
     """The number of rows to choose, or None where rows were named."""
-    return int(rows) if np.ndim(rows) == 0 else None
+    return positive_count(rows, "rows") if np.ndim(rows) == 0 else None

@@ -160,16 +160,18 @@ def _logistic(estimator: Any, d: int, C: float | None = None) -> Objective:
     strength = float(estimator.C if C is None else C)
     l2 = 0.0 if estimator.penalty is None or np.isinf(strength) else 1.0 / strength
     penalty: Any = l2
-    if estimator.solver == "liblinear" and estimator.fit_intercept:
+    whole = estimator.solver == "liblinear" and estimator.fit_intercept
+    if whole:  # liblinear penalises the intercept, through a column of intercept_scaling
         if estimator.dual:
             _refuse(estimator, "dual", True, "refit with dual=False, the same optimum")
         penalty = np.append(np.full(d, l2), l2 / estimator.intercept_scaling**2)
-    options = {k: v for k, v in estimator.get_params().items() if k in _SHARED}
-    frozen = LogisticRegression(**options, C=strength)
     if type(estimator) is LogisticRegression:
         frozen = _frozen(estimator)
+    else:
+        shared = {k: v for k, v in estimator.get_params().items() if k in _SHARED}
+        frozen = LogisticRegression(**shared, C=strength)
     frozen.set_params(class_weight=None)
-    spec = GLM("logistic", penalty, estimator.fit_intercept, reduction="sum")
+    spec = GLM("logistic", penalty, estimator.fit_intercept, whole, reduction="sum")
     return Objective(spec, frozen, class_weight=estimator.class_weight)
 
 

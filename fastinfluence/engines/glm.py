@@ -81,6 +81,7 @@ class GLMEngine:
             value = np.empty_like(f)
             columns = (value, self.d1[at], self.d2[at])
             kernel(f[:, None], problem.y[at], self._params, *(c[:, None] for c in columns))
+            self._flatten_absent(at, value)
             slope = problem.w[at] * self.d1[at]
             return (
                 float(problem.w[at] @ value),
@@ -96,11 +97,17 @@ class GLMEngine:
         self.gradient: FloatArray = gradient / problem.W + pull
         self.gradient_scale: FloatArray = scale / problem.W + np.abs(pull)
 
+    def _flatten_absent(self, at: slice, value: FloatArray) -> None:
+        """Let rows of weight zero lie outside the loss's domain: there they count as flat."""
+        d1, d2 = self.d1[at], self.d2[at]
+        wild = (self.problem.w[at] == 0) & ~(np.isfinite(value) & np.isfinite(d1) & np.isfinite(d2))
+        value[wild] = d1[wild] = d2[wild] = 0.0
+
     def _check_domain(self) -> None:
         loss = self.problem.spec.loss
         low, high = loss.f_domain
         inside = (self.f > low) & (self.f < high) & np.isfinite(self.d1) & np.isfinite(self.d2)
-        bad = np.flatnonzero(~inside)
+        bad = np.flatnonzero(~inside & (self.problem.w > 0))
         if len(bad):
             i = int(bad[0])
             raise LossError(

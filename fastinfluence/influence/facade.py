@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from fastinfluence.errors import InputError
 from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
 from fastinfluence.influence.statistics import Statistics
 from fastinfluence.influence.subsets import Subsets
-from fastinfluence.inputs import checked_theta, non_negative
+from fastinfluence.inputs import checked_theta, positive
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.removal import Refit
@@ -128,8 +127,7 @@ class Influence(Statistics, Subsets):
         NoOptimumError
             If no finite optimum exists (separable data, an empty category).
         """
-        if not non_negative(tol, "tol") > 0:
-            raise InputError("tol must be positive")
+        positive(tol, "tol")
         settings = Settings.of(solver, damping, curvature, progress)
         problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
         d = problem.rows.n_features

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.influence.scores import Scores
-from fastinfluence.inputs import checked_rows, one_of
+from fastinfluence.inputs import checked_rows, one_of, positive
 from fastinfluence.removal import METHODS, Removal, RemovalSets, leave_out, leave_out_by_refit
 from fastinfluence.sinks import Total
 from fastinfluence.validation import Validation, as_rows_or_count, choose_rows
@@ -54,6 +54,7 @@ class Removals(Scores):
 
     def _leave_out(self, sets: RemovalSets, method: str, tol: float) -> Removal:
         one_of(method, METHODS, "method")
+        positive(tol, "tol")
         if method == "refit":
             if self._refit is None:
                 raise UnsupportedError(
@@ -89,6 +90,7 @@ class Removals(Scores):
             ``.extreme`` rows; ``.predicted``, ``.actual`` (k,): change of the test loss summed
             over the test rows; ``.plot()``.
         """
+        one_of(method, METHODS[1:], "method")
         scores = self.on_loss(X_test, y_test, out=Total(), offset_test=offset_test)
         count = as_rows_or_count(rows)
         if count is None:

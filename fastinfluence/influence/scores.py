@@ -9,7 +9,7 @@ import numpy as np
 from fastinfluence.engines.glm import OUTPUTS
 from fastinfluence.errors import InputError
 from fastinfluence.influence.base import InfluenceBase
-from fastinfluence.inputs import checked_rows, one_of
+from fastinfluence.inputs import checked_rows, finite_matrix, one_of
 from fastinfluence.scoring import Scale, self_influence, stream_scores
 from fastinfluence.sinks import Matrix, Sink
 from fastinfluence.solvers import Solution
@@ -34,13 +34,11 @@ class Scores(InfluenceBase):
             ``.x`` has shape (p, t).
         """
         p = self._engine.n_params
-        sides = np.asarray(V, dtype=np.float64)
+        sides = finite_matrix(V, "V")
         if sides.ndim == 1:
             sides = sides[:, None]
         if sides.ndim != 2 or sides.shape[0] != p:
             raise InputError(f"V has shape {np.shape(V)} but the model has p = {p}: give (p, t)")
-        if not np.isfinite(sides).all():
-            raise InputError("V holds NaN or infinity")
         return self._prepared.solve(sides)
 
     def on_params(self, rows: Any, effect: Effect = "removal") -> FloatArray:
@@ -134,20 +132,18 @@ class Scores(InfluenceBase):
             Derivative of each function with respect to each sample weight at fixed theta.
         """
         p = self._engine.n_params
-        gradients = np.atleast_2d(np.asarray(gradient, dtype=np.float64))
+        gradients = np.atleast_2d(finite_matrix(gradient, "gradient"))
         if gradients.ndim != 2 or gradients.shape[1] != p:
             raise InputError(
                 f"gradient has shape {np.shape(gradient)} but the model has p = {p}: give (t, p)"
             )
-        if not np.isfinite(gradients).all():
-            raise InputError("gradient holds NaN or infinity")
         through = None
         if direct is not None:
-            through = np.atleast_2d(np.asarray(direct, dtype=np.float64))
+            through = np.atleast_2d(finite_matrix(direct, "direct"))
             wanted = (len(gradients), self.n_rows)
-            if through.shape != wanted or not np.isfinite(through).all():
+            if through.shape != wanted:
                 raise InputError(
-                    f"direct must be finite with shape {wanted}, one derivative per function "
+                    f"direct must have shape {wanted}, one derivative per function "
                     f"and training row; it has shape {np.shape(direct)}"
                 )
         return self._score(gradients, effect, out, through)
@@ -167,8 +163,8 @@ class Scores(InfluenceBase):
         out: Sink[Any] | None,
         direct: FloatArray | None = None,
     ) -> Any:
-        if out is not None and not hasattr(out, "open"):
-            raise InputError(f"out={out!r} is not a sink: use fi.TopK(k), fi.Total() or None")
+        if out is not None and (isinstance(out, type) or not hasattr(out, "open")):
+            raise InputError(f"out={out!r} is not a sink: use fi.TopK(10), fi.Total() or None")
         Scale.of(effect, self._engine)
         S = self._solve(np.ascontiguousarray(gradients.T))
         return stream_scores(

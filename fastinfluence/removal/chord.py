@@ -22,6 +22,9 @@ from fastinfluence.rows.base import Block
 from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 MAX_CHORDS = 30
+STEP_FACTOR = 100.0
+"""A small gradient is not enough where H is small too: the next step must be short as well, at
+most this many times ``tol`` relative to theta."""
 PATIENCE = 2
 """Chords in a row that may fail to halve the gradient before full Newton takes over."""
 
@@ -106,10 +109,13 @@ def retrain(
         norms[active] = now
         at = np.flatnonzero(active)
         stuck[at] = ((failures[at] >= PATIENCE) | ~np.isfinite(now)) & ~(now <= tol)
-        going = ~(now <= tol) & ~stuck[at]
+        step = inverse.solve(U, active)
+        reach = 1.0 + np.abs(Theta[:, active]).max(axis=0)
+        done = (now <= tol) & (np.abs(step).max(axis=0) <= STEP_FACTOR * tol * reach)
+        going = ~done & ~stuck[at]
         active[at[~going]] = False
         iterations[active] += 1
-        Theta[:, active] -= inverse.solve(U[:, going], active)
+        Theta[:, active] -= step[:, going]
     for j in np.flatnonzero(stuck | active):
         Theta[:, j], norms[j], extra = _refit(engine, sets.members(int(j)), tol)
         iterations[j] += extra

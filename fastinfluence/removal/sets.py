@@ -55,7 +55,7 @@ class RemovalSets:
                 raise InputError(
                     f"groups has shape {values.shape}: give {n} labels, or a list of index arrays"
                 )
-            names, member = np.unique(values, return_inverse=True)
+            names, member = distinct(values)
             order = np.argsort(member, kind="stable")
             parts = np.split(order, np.cumsum(np.bincount(member))[:-1])
             labels = names.tolist()
@@ -117,6 +117,18 @@ class RemovalSets:
 
     def _name(self, j: int) -> str:
         return str(self.members(j)[0] if self.labels is None else self.labels[j])
+
+
+def distinct(values: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], IntArray]:
+    """The sorted distinct labels and each row's place among them."""
+    missing = np.flatnonzero(values != values)  # NaN alone differs from itself
+    if len(missing):
+        raise InputError(f"groups holds nan in row {missing[0]}: give every row a group")
+    try:
+        names, member = np.unique(values, return_inverse=True)
+    except TypeError as error:
+        raise InputError(f"groups mixes labels that cannot be ordered: {error}") from error
+    return names, member
 
 
 def _is_list_of_sets(groups: Any) -> bool:

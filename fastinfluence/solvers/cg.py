@@ -15,6 +15,7 @@ import numpy as np
 
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import InputError, SolverError
+from fastinfluence.inputs import positive, positive_count
 from fastinfluence.solvers.base import Conditioning, Solution, residual_bound
 from fastinfluence.types import BoolArray, FloatArray, IntArray
 
@@ -75,10 +76,10 @@ class CG:
     preconditioner: Preconditioner | None = Jacobi()
 
     def __post_init__(self) -> None:
-        if not 0 < self.tol < 1:
+        if not 0 < positive(self.tol, "tol") < 1:
             raise InputError(f"tol={self.tol!r} must lie between 0 and 1")
-        if self.max_iterations is not None and self.max_iterations < 1:
-            raise InputError(f"max_iterations={self.max_iterations!r} must be at least 1")
+        if self.max_iterations is not None:
+            positive_count(self.max_iterations, "max_iterations")
 
     def prepare(self, operator: Curvature) -> PreparedCG:
         """Prepare the preconditioner."""

@@ -73,7 +73,7 @@ class Factor:
         return B - N @ (N.T @ B)
 
     @cached_property
-    def _inverse_L(self) -> FloatArray:
+    def _inverse_factor(self) -> FloatArray:
         """L⁻¹ with the scaling folded in: many right-hand sides become matrix products."""
         identity = np.eye(len(self.scale))
         inverse = solve_triangular(self._L, identity, lower=True, check_finite=False)
@@ -83,7 +83,7 @@ class Factor:
         """The matrix's (pseudo-)inverse times B, shape (p, t)."""
         s = self.scale[:, None]
         if self.definite and B.shape[1] > len(s):
-            return np.asarray(self._inverse_L.T @ (self._inverse_L @ B))
+            return np.asarray(self._inverse_factor.T @ (self._inverse_factor @ B))
         if self.definite:
             half = solve_triangular(self._L, s * B, lower=True, check_finite=False)
             out: FloatArray = s * solve_triangular(

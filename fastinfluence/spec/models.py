@@ -36,11 +36,11 @@ class GLM:
         A name from ``fi.losses`` or ``fi.families``, or a :class:`fastinfluence.Loss`.
     l2 : float or sequence of float, default 0.0
         Coefficient of ½·theta², one number or one per coefficient, in the reduction named.
-        A sequence one longer than the features also penalises the intercept.
+        With ``penalize_intercept=True`` a sequence ends with the intercept's.
     fit_intercept : bool, default True
         Whether ``theta`` ends with an intercept.
     penalize_intercept : bool, default False
-        Whether a single number ``l2`` applies to the intercept too.
+        Whether ``l2`` applies to the intercept too.
     reduction : {"mean", "sum"}, default "mean"
         The form of the objective.
 
@@ -91,14 +91,14 @@ class GLM:
                 out[-1] = 0.0
             return out
         given = np.array(self.l2)
-        if len(given) == p:
-            return given
-        if len(given) == n_features:
-            return np.append(given, 0.0)
-        raise InputError(
-            f"l2 has {len(given)} entries but X has {n_features} columns: "
-            "give one number, or one per coefficient"
-        )
+        wanted = p if self.penalize_intercept else n_features
+        if len(given) != wanted:
+            raise InputError(
+                f"l2 has {len(given)} entries but X has {n_features} columns: give one number, or "
+                f"{wanted} (one per coefficient, and the intercept's last if and only if "
+                "penalize_intercept=True)"
+            )
+        return given if wanted == p else np.append(given, 0.0)
 
     def param_names(self, feature_names: Sequence[str]) -> list[str]:
         """Names of the entries of ``theta``, in order."""
