@@ -30,7 +30,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("start",),
     ("solvers",),
     ("curvature",),
-    ("residuals",),
     ("engines",),
     ("problem",),
     ("labels",),

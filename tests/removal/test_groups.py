@@ -120,7 +120,7 @@ def test_all_rows_cannot_be_removed():
 def test_reported_gradient_norms_are_those_of_what_is_left(reduction):
     """Stopped early on purpose: the norm is divided by the weight that remains."""
     b = build(Case("loose", "logistic", reduction, l2=0.05, weights="real", offset=True))
-    removed = b.influence().leave_group_out(GROUPS, method="exact", tol=1e-3)
+    removed = b.influence().leave_group_out(GROUPS, method="exact", tol=0.1)
     norms = reference.gradient_norms(b.problem, GROUPS, removed.theta)
-    assert norms.max() > 1e-8
-    np.testing.assert_allclose(removed.gradient_norms, norms, rtol=1e-6, atol=1e-13)
+    assert norms.max() > 1e-10
+    np.testing.assert_allclose(removed.gradient_norms, norms, rtol=1e-5, atol=1e-14)
