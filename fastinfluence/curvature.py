@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fastinfluence.engines.base import Engine
-from fastinfluence.types import FloatArray
+from fastinfluence.types import FloatArray, IntArray
 
 
 class Curvature(LinearOperator):  # type: ignore[misc]
@@ -31,6 +33,33 @@ class Curvature(LinearOperator):  # type: ignore[misc]
 
     def _adjoint(self) -> Curvature:
         return self
+
+    def matmat(
+        self, V: FloatArray, rows: IntArray | None = None, weights: FloatArray | None = None
+    ) -> FloatArray:
+        """H V, or with ``rows`` a sample of it: the named rows stand for all of them.
+
+        Parameters
+        ----------
+        V : ndarray, shape (p, t)
+        rows : ndarray of int, shape (b,), optional
+            Rows of the sample, repetitions allowed.
+        weights : ndarray, shape (b,), optional
+            What multiplies each row's ∇²l. Default n w_i/(b W): the sample is unbiased where
+            rows are drawn uniformly. Penalty and damping are always added whole.
+        """
+        if rows is None:
+            out: FloatArray = super().matmat(V)
+            return out
+        if weights is None:
+            problem = self.engine.problem
+            weights = problem.n_rows / (len(rows) * problem.W) * problem.w[rows]
+        return self.engine.row_curvature.product(V, rows, weights) + self.shift[:, None] * V
+
+    @cached_property
+    def shift(self) -> FloatArray:
+        """What penalty and damping add to the diagonal, shape (p,)."""
+        return self.engine.problem.penalty + self.damping
 
     def diagonal(self) -> FloatArray:
         """Diagonal, shape (p,); one pass over the rows."""

@@ -9,6 +9,23 @@ from fastinfluence.rows.base import Block
 from fastinfluence.types import FloatArray, IntArray
 
 
+class RowCurvature(Protocol):
+    """The Hessians of single rows' losses, without weight and penalty.
+
+    A model kind may add ``recurse``, the compiled loop of :class:`fastinfluence.solvers.LiSSA`.
+    """
+
+    @property
+    def norms(self) -> FloatArray:
+        """‖∇²l_i‖₂ or upper bounds of it, shape (n,)."""
+
+    def squares(self, V: FloatArray, scale: FloatArray) -> FloatArray:
+        """Σ_i scale_i (∇²l_i)² V over all rows, shape (p, t)."""
+
+    def product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
+        """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
+
+
 class Engine(Protocol):
     """A model linearised at one ``theta``.
 
@@ -31,6 +48,10 @@ class Engine(Protocol):
     @property
     def convex(self) -> bool:
         """Whether no row's term bends downwards at theta."""
+
+    @property
+    def row_curvature(self) -> RowCurvature:
+        """The Hessians of single rows' losses, for solvers that draw rows."""
 
     def hvp(self, V: FloatArray) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not) times V, shape (p, t)."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
+from fastinfluence.engines.row_curvature import RowCurvature
 from fastinfluence.errors import InputError, LossError, UnsupportedError
 from fastinfluence.kernels.cpu import glm as kernels
 from fastinfluence.kernels.cpu import pointwise
@@ -121,7 +124,11 @@ class GLMEngine:
     def hvp(self, V: FloatArray) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not) times V, shape (p, t)."""
         problem = self.problem
-        scale = problem.w * self.d2 / problem.W
+        out = self.row_products(V, problem.w * self.d2 / problem.W)
+        return out + problem.penalty[:, None] * V
+
+    def row_products(self, V: FloatArray, scale: FloatArray) -> FloatArray:
+        """Σ_i scale_i x̃_i x̃_iᵀ V over all rows, shape (p, t): one pass."""
         fused = V.shape[1] == 1
         v = np.ascontiguousarray(V[:, 0], dtype=np.float64) if fused else V
 
@@ -133,8 +140,12 @@ class GLMEngine:
             products = scale[block.rows, None] * self._linear(block.X, V)
             return self._transposed(block.X, products)
 
-        threads = problem.n_threads if fused else 1
-        return problem.rows.map_reduce(task, _add, threads) + problem.penalty[:, None] * V
+        return self.problem.rows.map_reduce(task, _add, self.problem.n_threads if fused else 1)
+
+    @cached_property
+    def row_curvature(self) -> RowCurvature:
+        """The Hessians of single rows' losses."""
+        return RowCurvature(self)
 
     def hessian(self) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not), shape (p, p)."""

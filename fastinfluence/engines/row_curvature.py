@@ -1,0 +1,96 @@
+"""The curvature of single rows, which stochastic solvers draw: ∇²l_i = d2_i x̃_i x̃_iᵀ."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastinfluence.kernels.cpu import lissa as kernels
+from fastinfluence.rows.base import Block
+from fastinfluence.rows.dense import DenseRows
+from fastinfluence.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from fastinfluence.engines.glm import GLMEngine
+
+GATHER_BYTES = 1 << 20
+"""Drawn rows copied at a time where the table cannot be read in place: half a cache."""
+
+
+class RowCurvature:
+    """Products with the Hessians of single rows' losses; no weight, no penalty.
+
+    :meth:`product`, :meth:`squares` and :attr:`norms` are what stochastic solvers need of every
+    model kind; :meth:`recurse` is a compiled shortcut that a model kind may lack.
+    """
+
+    def __init__(self, engine: GLMEngine) -> None:
+        self._engine = engine
+        self._rows = engine.problem.rows
+
+    @cached_property
+    def _lengths(self) -> FloatArray:
+        """‖x̃_i‖², shape (n,)."""
+        out = np.full(self._rows.n_rows, float(self._engine.problem.spec.fit_intercept))
+
+        def task(block: Block) -> int:
+            X = block.X
+            out[block.rows] += np.einsum("ij,ij->i", X, X, dtype=np.float64)
+            return block.stop
+
+        self._rows.map_reduce(task, lambda _, stop: stop, self._engine.problem.n_threads)
+        return out
+
+    @cached_property
+    def norms(self) -> FloatArray:
+        """‖∇²l_i‖₂ = |d2_i|·‖x̃_i‖², shape (n,)."""
+        return np.abs(self._engine.d2) * self._lengths
+
+    def squares(self, V: FloatArray, scale: FloatArray) -> FloatArray:
+        """Σ_i scale_i (∇²l_i)² V over all rows, shape (p, t)."""
+        return self._engine.row_products(
+            V, scale * self._engine.d2 * self._engine.d2 * self._lengths
+        )
+
+    def product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
+        """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
+        design = self._engine.design(self._rows.take(rows))
+        weights = scale * self._engine.d2[rows]
+        return np.asarray(design.T @ (weights[:, None] * (design @ V)))
+
+    def recurse(
+        self,
+        cur: FloatArray,
+        V: FloatArray,
+        rows: IntArray,
+        step: FloatArray,
+        shrink: FloatArray,
+        limits: FloatArray,
+    ) -> None:
+        """Advance ``cur ← V + shrink∘cur − Σ_k step_k ∇²l_{rows_k} cur`` in place.
+
+        One step for each row of ``rows`` and ``step`` (T, b). ``cur`` and ``V`` are (t, p), one
+        right-hand side per row; one longer than its entry of ``limits`` (t,) becomes NaN.
+        """
+        step = step * self._engine.d2[rows]
+        reach = limits * np.sqrt(self._lengths.max())
+        X = self._in_place()
+        if X is not None:
+            kernels.recurse(X, rows, step, shrink, V, reach, cur)
+            return
+        T, b = rows.shape
+        at_once = max(1, GATHER_BYTES // (8 * b * self._rows.n_features))
+        for first in range(0, T, at_once):
+            part = rows[first : first + at_once]
+            X = self._rows.take(part.ravel())
+            places = np.arange(part.size, dtype=np.intp).reshape(part.shape)
+            kernels.recurse(X, places, step[first : first + at_once], shrink, V, reach, cur)
+
+    def _in_place(self) -> FloatArray | None:
+        """The table itself where the kernel can read it: dense, C-contiguous, native."""
+        if not isinstance(self._rows, DenseRows):
+            return None
+        X = self._rows.X
+        return X if X.flags.c_contiguous and X.dtype == self._rows.dtype else None
