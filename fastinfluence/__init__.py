@@ -22,7 +22,7 @@ from fastinfluence.errors import (
 )
 
 if TYPE_CHECKING:
-    from fastinfluence import solvers
+    from fastinfluence import solvers, targets
     from fastinfluence.influence import Influence
     from fastinfluence.sinks import TopK, Total
     from fastinfluence.spec import families, losses
@@ -40,6 +40,7 @@ _PLACES = {
     "families": "fastinfluence.spec.families",
     "losses": "fastinfluence.spec.losses",
     "solvers": "fastinfluence.solvers",
+    "targets": "fastinfluence.targets",
 }
 """Public names, imported when first used: importing the package costs next to nothing."""
 
@@ -76,4 +77,5 @@ __all__ = [
     "families",
     "losses",
     "solvers",
+    "targets",
 ]

@@ -2,8 +2,251 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
+import numpy as np
+
+from fastinfluence.curvature import Curvature
+from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.errors import InputError
+from fastinfluence.fit import minimize
+from fastinfluence.flips import Flip, InfluentialSubset
 from fastinfluence.influence.removals import Removals
+from fastinfluence.inputs import non_negative, positive_count
+from fastinfluence.problem import TestRows
+from fastinfluence.quantity import Quantity
+from fastinfluence.removal import RemovalSets
+from fastinfluence.scoring import stream_scores
+from fastinfluence.sensitivity import Penalised, by_penalty
+from fastinfluence.sinks import Matrix, Sink, TopKResult
+from fastinfluence.solvers import choose
+from fastinfluence.subsets import SubsetSearch
+from fastinfluence.targets import Target, function
+from fastinfluence.types import FloatArray
+from fastinfluence.unlearning import keep_rows, refit_of_kept, rows_that_stay
 
 
 class Subsets(Removals):
     """The most influential subset, unlearning, and sensitivity to l2 and to weights."""
+
+    def most_influential_subset(
+        self,
+        gradient: Any,
+        max_rows: int,
+        direction: int = 1,
+        verify: bool = True,
+        groups: Any = None,
+        direct: Any = None,
+        function: Any = None,
+        tol: float = 1e-10,
+    ) -> InfluentialSubset:
+        """The rows whose joint removal moves a function of theta most (AMIP).
+
+        To first order the effect of a set is the sum of its rows' removal scores, so the set
+        is the largest ``direction``·score; rows that do not help the direction stay
+        (Broderick, Giordano & Meager 2020). A refit without them says how far that is true.
+
+        Parameters
+        ----------
+        gradient : array_like, shape (p,), or a target of ``fi.targets``
+            Gradient of the function at theta.
+        max_rows : int
+            Most rows, or with ``groups`` most clusters, that may leave.
+        direction : {1, -1}
+            Raise the function, or lower it.
+        verify : bool, default True
+            Refit exactly without the rows.
+        groups : array_like, shape (n,), or list of index arrays, optional
+            Clusters that leave together, as in :meth:`leave_group_out`.
+        direct : array_like, shape (n,), optional
+            Derivative of the function by each sample weight at fixed theta.
+        function : callable, optional
+            The function of theta, or of (theta, weights), for the refit's change; by default
+            it is taken as linear, gradient·Δtheta (and Σ direct_i Δw_i).
+        tol : float, default 1e-10
+            ‖∇R‖ of the refit.
+
+        Returns
+        -------
+        InfluentialSubset
+            ``.rows``; ``.predicted`` and ``.actual``, change of the function, new minus old.
+        """
+        if not isinstance(direction, (int, np.integer)) or direction not in (1, -1):
+            raise InputError(f"direction={direction!r} must be 1 (raise) or -1 (lower)")
+        quantity = self._quantity(gradient, direct, function)
+        search = self._search(quantity, max_rows, groups, tol)
+        return search.most_influential(int(direction), bool(verify))
+
+    def smallest_flip(
+        self,
+        target: Target,
+        max_rows: int | None = None,
+        groups: Any = None,
+        verify: bool = True,
+        steps: int = 10,
+        trim: bool = False,
+        tol: float = 1e-10,
+    ) -> Flip:
+        """How few rows flip a conclusion: the fewest by first order, confirmed by a refit.
+
+        Where the refit does not confirm, the set grows by rows chosen from a linearisation at
+        the refitted model, and is refitted again; ``.attempts`` has every set tried.
+
+        Parameters
+        ----------
+        target : a target of ``fi.targets``
+            ``coefficient("age")``, ``prediction(x)``, ``significance("age")``, or
+            ``function(value, gradient)``.
+        max_rows : int, optional
+            Most rows, or with ``groups`` most clusters, that may leave; by default half.
+        groups : array_like, shape (n,), or list of index arrays, optional
+            Clusters that leave together, as in :meth:`leave_group_out`.
+        verify : bool, default True
+            Refit exactly; otherwise ``.flipped`` is None.
+        steps : int, default 10
+            How often an unconfirmed set may grow.
+        trim : bool, default False
+            Where the refit moved further than predicted, look by bisection for the shortest
+            head of the confirmed set whose refit flips too (log₂ more refits).
+        tol : float, default 1e-10
+            ‖∇R‖ of each refit.
+
+        Returns
+        -------
+        Flip
+            ``.rows``, ``.n_rows``, ``.share``; ``.predicted`` and ``.actual``, change of the
+            quantity; ``.flipped``, True only where a refit without the rows changed the sign.
+        """
+        if not hasattr(target, "bind"):
+            raise InputError(
+                f"target={target!r} is no target: use fi.targets.coefficient(...), prediction, "
+                "significance or function"
+            )
+        growth = int(non_negative(steps, "steps"))
+        search = self._search(target.bind(self._engine), max_rows, groups, tol)
+        return search.smallest_flip(bool(verify), growth, bool(trim))
+
+    def on_l2(
+        self, X_test: Any, y_test: Any, per_coefficient: bool = False, offset_test: Any = None
+    ) -> FloatArray:
+        """Derivative of each test loss by the spec's l2, shape (t,).
+
+        dtheta/dl2_j = −theta_j H⁻¹e_j in mean form, divided by W in sum form; positive: a
+        larger penalty makes the test loss worse. With damping H holds it too, and the
+        derivative is approximate.
+
+        Parameters
+        ----------
+        X_test : array_like, shape (t, d)
+        y_test : array_like, shape (t,)
+        per_coefficient : bool, default False
+            One derivative for each parameter's own l2, shape (t, p), the intercept's included
+            also where it is not penalised.
+        """
+        test = self._labelled(X_test, y_test, offset_test, "on_l2")
+        share = None if per_coefficient else Penalised.of(self._engine).share
+        gradients = self._engine.loss_gradients(test)
+        each = by_penalty(self._engine, self._solve(np.ascontiguousarray(gradients.T)))
+        return each if share is None else each @ share
+
+    def on_weights(
+        self, X_test: Any, y_test: Any, out: Sink[Any] | None = None, offset_test: Any = None
+    ) -> Any:
+        """Derivative of each test loss by every sample weight, shape (t, n).
+
+        −(1/W)·∇l_testᵀH⁻¹g_i in either form: I_up,loss of eq. 2 per unit of weight, since
+        ε = dw_i/W there. Positive: more weight on row i makes the test loss worse. W moves
+        with the weight.
+
+        Parameters
+        ----------
+        X_test : array_like, shape (t, d)
+        y_test : array_like, shape (t,)
+        out : None, fi.TopK(k) or fi.Total()
+            As in :meth:`on_loss`. TopK's ``.helpful`` are the most negative derivatives.
+        """
+        if out is not None and not hasattr(out, "open"):
+            raise InputError(f"out={out!r} is not a sink: use fi.TopK(k), fi.Total() or None")
+        test = self._labelled(X_test, y_test, offset_test, "on_weights")
+        gradients = self._engine.loss_gradients(test) / self._problem.W
+        S = self._solve(np.ascontiguousarray(gradients.T))
+        progress = self._settings.progress
+        found = stream_scores(self._engine, S, "upweight", out or Matrix(), progress=progress)
+        if isinstance(found, TopKResult):  # a row is helpful where more of it lowers the loss
+            return TopKResult(helpful=found.harmful, harmful=found.helpful)
+        return found
+
+    def without(self, rows: Any, tol: float = 1e-9) -> Self:
+        """A new Influence at the exact optimum without these rows; can be chained.
+
+        Row i of the new object is the i-th row that stays. Labels, weights, offset and
+        settings are kept; X is viewed, not copied: each pass reads the source's blocks and
+        leaves out the rows that are gone.
+
+        Parameters
+        ----------
+        rows : array_like of int, or boolean mask of shape (n,)
+            Positions among the rows of this object.
+        tol : float, default 1e-9
+            As in :meth:`fit`; Newton's method starts from the present theta.
+
+        Raises
+        ------
+        NoOptimumError
+            If what stays has no finite optimum.
+        """
+        if not non_negative(tol, "tol") > 0:
+            raise InputError("tol must be positive")
+        kept = rows_that_stay(self._problem, rows)
+        problem, settings = keep_rows(self._problem, kept), self._settings
+        solver = None if isinstance(settings.solver, str) else settings.solver
+        theta, status = minimize(problem, self.theta, tol, solver, settings.progress)
+        out = type(self).__new__(type(self))
+        out._setup(problem, theta, settings, status, refit_of_kept(self._refit, kept))
+        return out
+
+    # -- in common ---------------------------------------------------------------------
+
+    def _quantity(self, gradient: Any, direct: Any, call: Any) -> Quantity:
+        if hasattr(gradient, "bind"):
+            if direct is not None or call is not None:
+                raise InputError("a target brings its own direct and function: leave them out")
+            bound: Quantity = gradient.bind(self._engine)
+            return bound
+        if call is not None and not callable(call):
+            raise InputError(f"function={call!r} is not callable: give a function of theta (p,)")
+        return function(0.0 if call is None else call, gradient, direct).bind(self._engine)
+
+    def _search(
+        self, quantity: Quantity, max_rows: int | None, groups: Any, tol: float
+    ) -> SubsetSearch:
+        n = self.n_rows
+        sets = RemovalSets.single(None, n) if groups is None else RemovalSets.groups(groups, n)
+        if len(np.unique(sets.rows)) < len(sets.rows):
+            raise InputError("groups overlap: a row may belong to one cluster only")
+        limit = len(sets) // 2 if max_rows is None else positive_count(max_rows, "max_rows")
+        if max_rows is not None and limit >= len(sets) and len(np.unique(sets.rows)) == n:
+            what = "rows" if groups is None else "groups"
+            raise InputError(
+                f"max_rows={max_rows} but there are {len(sets)} {what}: at least one must stay"
+            )
+        accuracy = non_negative(tol, "tol")
+        progress = self._settings.progress
+        return SubsetSearch(
+            self._engine, self._solve_at, quantity, sets, max(limit, 1), accuracy, progress
+        )
+
+    def _solve_at(self, engine: GLMEngine, sides: FloatArray) -> FloatArray:
+        """H⁻¹ of this model, or of a refit without some rows."""
+        if engine is self._engine:
+            return self._solve(sides)
+        operator = Curvature(engine, self._settings.damping)
+        solver = self._settings.solver
+        chosen = choose(operator).solver if isinstance(solver, str) else solver
+        return chosen.prepare(operator).apply(sides)
+
+    def _labelled(self, X_test: Any, y_test: Any, offset_test: Any, name: str) -> TestRows:
+        test = self._problem.test_rows(X_test, y_test, offset_test)
+        if test.y is None:
+            raise InputError(f"y_test is needed: {name} asks about the loss of labelled rows")
+        return test

@@ -1,0 +1,66 @@
+"""A number that a fitted model gives, and how it moves with theta and with the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.rows.base import Block
+from fastinfluence.types import FloatArray
+
+
+@dataclass(frozen=True)
+class Linearized:
+    """A quantity at one model.
+
+    Attributes
+    ----------
+    value : float
+        NaN where the model does not determine it.
+    gradient : ndarray, shape (p,)
+        Derivative by theta at fixed weights.
+    direct : ndarray, shape (n,), or None
+        Derivative by each sample weight at fixed theta; None where there is none.
+    """
+
+    value: float
+    gradient: FloatArray
+    direct: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A named number of a model; its sign is what :meth:`Influence.smallest_flip` flips.
+
+    Attributes
+    ----------
+    name : str
+        For messages: "the coefficient of x1".
+    linearize : callable
+        Takes the engine of any refit of the same training table (rows may weigh nothing).
+    """
+
+    name: str
+    linearize: Callable[[GLMEngine], Linearized]
+
+
+def along_rows(engine: GLMEngine, v: FloatArray) -> FloatArray:
+    """x_i·v of every training row, shape (n,), the intercept's one included."""
+    out = np.empty(engine.problem.n_rows)
+
+    def task(block: Block) -> int:
+        out[block.rows] = engine.design(block.X) @ v
+        return block.stop
+
+    engine.problem.rows.map_reduce(task, max, 1)
+    return out
+
+
+def sum_of_rows(engine: GLMEngine, c: FloatArray) -> FloatArray:
+    """Σ_i c_i x_i, shape (p,), the intercept's one included."""
+    return engine.problem.rows.map_reduce(
+        lambda block: np.asarray(engine.design(block.X).T @ c[block.rows]), np.add, 1
+    )

@@ -1,0 +1,55 @@
+"""Some of the rows of another source, without a copy of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+from fastinfluence.rows.base import Block, Rows
+from fastinfluence.types import FloatArray, IntArray
+
+T = TypeVar("T")
+
+
+class RowView:
+    """The chosen rows of any source, in their own order.
+
+    Nothing is copied when the view is made. A pass reads the source's blocks: one whose rows
+    all stay is handed on as it is, of any other the rows that stay are copied for the moment
+    of the pass. A view of a view is a view of the source.
+
+    Parameters
+    ----------
+    source : Rows
+    kept : ndarray of int, shape (m,)
+        Strictly increasing positions in the source.
+    """
+
+    def __init__(self, source: Rows, kept: IntArray) -> None:
+        self.source: Rows = source.source if isinstance(source, RowView) else source
+        self.kept: IntArray = source.kept[kept] if isinstance(source, RowView) else kept
+        self.n_rows, self.n_features = len(kept), source.n_features
+        self.dtype = source.dtype
+        self.block_rows = int(getattr(source, "block_rows", source.n_rows))
+
+    def map_reduce(
+        self, task: Callable[[Block], T], combine: Callable[[T, T], T], n_threads: int = 1
+    ) -> T:
+        """Apply ``task`` to every block of the source; combine the results in block order.
+
+        A block of which no row stays reaches the task with no rows.
+        """
+
+        def on_kept(block: Block) -> T:
+            first, last = (int(k) for k in np.searchsorted(self.kept, (block.start, block.stop)))
+            if last - first == block.stop - block.start:
+                return task(Block(first, last, block.X))
+            return task(Block(first, last, block.X[self.kept[first:last] - block.start]))
+
+        return self.source.map_reduce(on_kept, combine, n_threads)
+
+    def take(self, rows: IntArray) -> FloatArray:
+        """The chosen rows as a dense float64 array, shape (len(rows), d)."""
+        return self.source.take(self.kept[rows])

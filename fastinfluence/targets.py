@@ -1,0 +1,264 @@
+"""What may flip: a coefficient, a prediction, a significance, or any function of theta.
+
+Each target is a frozen description that knows nothing of a model until it is bound to one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.errors import InputError, SolverError, UnsupportedError
+from fastinfluence.inputs import listed, non_negative
+from fastinfluence.quantity import Linearized, Quantity
+from fastinfluence.standard_errors import fixed_dispersion, spare_weight, wald
+from fastinfluence.types import FloatArray
+
+
+class Target(Protocol):
+    """Something whose sign may flip."""
+
+    def bind(self, engine: GLMEngine) -> Quantity:
+        """The number meant, for this model; InputError where the model has none such."""
+
+
+@dataclass(frozen=True)
+class coefficient:  # noqa: N801 - reads as a word: fi.targets.coefficient("age")
+    """The sign of a coefficient.
+
+    Parameters
+    ----------
+    which : str or int
+        A column's name ("intercept" for the intercept), or a position in theta.
+    """
+
+    which: str | int
+
+    def bind(self, engine: GLMEngine) -> Quantity:
+        """theta_j."""
+        j = position(self.which, engine)
+        unit = np.eye(engine.n_params)[j]
+        name = f"the coefficient of {engine.problem.param_names[j]}"
+        return Quantity(name, lambda at: Linearized(float(at.theta[j]), unit))
+
+
+@dataclass(frozen=True, eq=False)
+class prediction:  # noqa: N801
+    """The side of a threshold on which a raw prediction f lies; for two classes, the class.
+
+    Parameters
+    ----------
+    X_test : array_like, shape (d,) or (1, d)
+        One test row.
+    offset_test : float, optional
+        Required where the model was trained with an offset.
+    threshold : float, default 0.0
+        On the raw scale: the value whose sign may flip is f − threshold.
+    """
+
+    X_test: Any
+    offset_test: Any = None
+    threshold: float = 0.0
+
+    def bind(self, engine: GLMEngine) -> Quantity:
+        """f(x) − threshold."""
+        X = self.X_test if np.ndim(self.X_test) == 2 else np.reshape(self.X_test, (1, -1))
+        offset = None if self.offset_test is None else np.atleast_1d(self.offset_test)
+        test = engine.problem.test_rows(X, None, offset)
+        if len(test.X) != 1:
+            raise InputError(f"X_test has {len(test.X)} rows: a prediction target is one test row")
+        x = engine.design(test.X)[0]
+        shift = float(test.offset[0]) - finite_number(self.threshold, "threshold")
+        name = "the prediction" if self.threshold == 0 else f"the prediction − {self.threshold:g}"
+        return Quantity(name, lambda at: Linearized(float(at.theta @ x) + shift, x))
+
+
+@dataclass(frozen=True)
+class significance:  # noqa: N801
+    """Whether |theta_j|/se_j exceeds z, lost or gained.
+
+    The standard error is the model's own, se_j² = φ·(A⁻¹)_jj with A = W·H undamped (observed
+    Hessian, penalty included). φ is 1 for binomial, Poisson and negative binomial models,
+    otherwise Pearson's χ²/(Σw − p). A refit computes it anew on the rows that stay.
+
+    Parameters
+    ----------
+    which : str or int
+        A column's name ("intercept" for the intercept), or a position in theta.
+    z : float, default 1.96
+        Critical value of |theta_j|/se_j.
+    """
+
+    which: str | int
+    z: float = 1.96
+
+    def bind(self, engine: GLMEngine) -> Quantity:
+        """|theta_j|/se_j − z."""
+        j, critical = position(self.which, engine), non_negative(self.z, "z")
+        name = engine.problem.param_names[j]
+        _check_dispersion(engine)
+        if not np.isfinite(wald(engine, j).value):
+            raise SolverError(
+                f"the standard error of {name} is not determined: its column is collinear with "
+                "others, or H is not positive there; drop a column, or use infl.polish()"
+            )
+
+        def linearize(at: GLMEngine) -> Linearized:
+            out = wald(at, j)
+            return Linearized(out.value - critical, out.gradient, out.direct)
+
+        return Quantity(f"the significance of {name}, |z| − {critical:g}", linearize)
+
+
+@dataclass(frozen=True, eq=False)
+class function:  # noqa: N801
+    """The sign of any function of theta (and of the sample weights, where it holds them).
+
+    Parameters
+    ----------
+    value : float or callable
+        The function, called with theta (p,), or with theta and the sample weights (n,) if it
+        has two arguments without default; a removed row's weight is then zero. A number is
+        the value at the present theta: the function is taken as linear.
+    gradient : array_like, shape (p,), or callable
+        Derivative by theta; a callable takes what ``value`` takes.
+    direct : array_like, shape (n,), or callable, optional
+        Derivative by each sample weight at fixed theta.
+    name : str, default "the function"
+        For messages.
+    """
+
+    value: Any
+    gradient: Any
+    direct: Any = None
+    name: str = "the function"
+
+    def bind(self, engine: GLMEngine) -> Quantity:
+        """value(theta[, weights])."""
+        slope = _vector(self.gradient, engine, engine.n_params, "gradient", "p")
+        through = None
+        if self.direct is not None:
+            through = _vector(self.direct, engine, engine.problem.n_rows, "direct", "n")
+        value = _value(self.value, engine, slope, through)
+
+        def linearize(at: GLMEngine) -> Linearized:
+            return Linearized(value(at), slope(at), None if through is None else through(at))
+
+        if not np.isfinite(value(engine)):
+            raise InputError(f"{self.name} is {value(engine)} at the present theta")
+        return Quantity(self.name, linearize)
+
+
+def position(which: Any, engine: GLMEngine) -> int:
+    """The position in theta of a name or an index."""
+    names, p = engine.problem.param_names, engine.n_params
+    if isinstance(which, str):
+        if names.count(which) != 1:
+            what = "unknown" if which not in names else "the name of several columns"
+            raise InputError(f"coefficient {which!r} is {what}: there are {listed(names, 12)}")
+        return names.index(which)
+    try:
+        j = operator.index(which)
+    except TypeError as error:
+        raise InputError(f"coefficient {which!r} is neither a name nor a position") from error
+    if isinstance(which, bool) or not -p <= j < p:
+        raise InputError(f"coefficient {which!r} is no position in theta (0 to {p - 1})")
+    return j % p
+
+
+def finite_number(value: Any, what: str) -> float:
+    """A finite number."""
+    try:
+        out = float(np.asarray(value, dtype=np.float64).reshape(()))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}={value!r} is not a number") from error
+    if not np.isfinite(out):
+        raise InputError(f"{what}={value!r} is not finite")
+    return out
+
+
+def _check_dispersion(engine: GLMEngine) -> None:
+    loss = engine.problem.spec.loss
+    if fixed_dispersion(loss):
+        return
+    if "fisher" not in loss.program.outputs:
+        raise UnsupportedError(
+            f"the loss {loss.name} states no mean and variance, so it has no model-based standard "
+            "error: use a loss of fi.families, or fi.targets.function with your own"
+        )
+    if spare_weight(engine) <= 0:
+        raise InputError(
+            f"the weights sum to {engine.problem.W:g} with p = {engine.n_params}: the dispersion "
+            "χ²/(Σw − p) needs Σw > p; weights count rows here, so rescale them"
+        )
+
+
+def _arguments(call: Callable[..., Any], engine: GLMEngine) -> tuple[FloatArray, ...]:
+    """theta, and the weights where the callable asks for a second argument."""
+    try:
+        given = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):  # a built-in that does not tell
+        return (engine.theta,)
+    needed = [
+        a
+        for a in given
+        if a.default is a.empty and a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)
+    ]
+    return (engine.theta, engine.problem.w) if len(needed) > 1 else (engine.theta,)
+
+
+def _vector(
+    given: Any, engine: GLMEngine, size: int, what: str, letter: str
+) -> Callable[[GLMEngine], FloatArray]:
+    """A checked vector that may depend on the model."""
+
+    def checked(values: Any) -> FloatArray:
+        try:
+            out = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{what} is not numeric: {error}") from error
+        out = out[0] if out.ndim == 2 and len(out) == 1 else out
+        if out.shape != (size,):
+            raise InputError(
+                f"{what} has shape {np.shape(values)} but the model has {letter} = {size}: give "
+                f"({letter},)"
+            )
+        if not np.isfinite(out).all():
+            raise InputError(f"{what} holds NaN or infinity")
+        return out
+
+    if callable(given):
+        return lambda at: checked(given(*_arguments(given, at)))
+    fixed = checked(given)
+    return lambda at: fixed
+
+
+def _value(
+    given: Any,
+    engine: GLMEngine,
+    slope: Callable[[GLMEngine], FloatArray],
+    through: Callable[[GLMEngine], FloatArray] | None,
+) -> Callable[[GLMEngine], float]:
+    """The function itself, or the linear one through a given value."""
+    if callable(given):
+        return lambda at: _called(given, at)
+    start, theta, w = finite_number(given, "value"), engine.theta, engine.problem.w
+    gradient = slope(engine)
+    by_weight = np.zeros_like(w) if through is None else through(engine)
+    return lambda at: float(start + gradient @ (at.theta - theta) + by_weight @ (at.problem.w - w))
+
+
+def _called(call: Callable[..., Any], at: GLMEngine) -> float:
+    values = np.asarray(call(*_arguments(call, at)), dtype=np.float64)
+    if values.size != 1:
+        raise InputError(f"the function returned shape {values.shape}: it must be one number")
+    return float(values.reshape(()))
+
+
+__all__ = ["Target", "coefficient", "function", "prediction", "significance"]
