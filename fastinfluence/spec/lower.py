@@ -73,7 +73,14 @@ class Lowering:
         return reduce(lambda a, b: self.builder.emit(op, a, b), operands)
 
     def _add(self, e: Any) -> str:
-        """Positive terms first, so that negative ones become subtractions."""
+        """Positive terms first, so that negative ones become subtractions.
+
+        Terms of parameters alone are summed apart: 1/2 - tau must not pass through f.
+        """
+        fixed = [t for t in e.args if not {"f", "y"} & {s.name for s in t.free_symbols}]
+        if 1 < len(fixed) < len(e.args):
+            moving = e.func(*(t for t in e.args if t not in fixed))
+            return self.builder.emit("add", self.operand(moving), self.operand(e.func(*fixed)))
         plus: list[Any] = []
         minus: list[Any] = []
         for term in _ordered(e.args):

@@ -39,15 +39,13 @@ def test_atoms_against_their_definition(name):
             assert abs(got - truth) <= 2e-14 * (abs(truth) + abs(value * steep)), value
 
 
-@pytest.mark.parametrize("name", STABLE)
+@pytest.mark.parametrize("name", [name for name in STABLE if ATOMS[name].derivative])
 def test_derivative_rule_is_the_derivative_of_the_definition(name):
     import sympy
 
     from fastinfluence.spec.atoms import expand_definitions
     from fastinfluence.spec.parse import parse
 
-    if not ATOMS[name].derivative:
-        pytest.skip("the last of its chain has no derivative rule")
     x = sympy.Symbol("x", real=True)
     rule = expand_definitions(parse(ATOMS[name].derivative, ("x",)))
     call = sympy.lambdify(x, [rule, definition(name).diff(x)], modules="mpmath")
