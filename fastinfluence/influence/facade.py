@@ -23,7 +23,7 @@ class Influence(Statistics, Subsets):
     """Influence of training rows on a fitted model (Koh & Liang 2017).
 
     Never fits: ``theta`` is taken as it is. Use :meth:`fit` to fit, :meth:`from_estimator` for
-    a fitted scikit-learn model.
+    a model fitted by scikit-learn or statsmodels.
 
     Scores are in the unit of the quantity asked about. ``effect="removal"`` (default) is the
     predicted change when row i is removed, +(w_i/W)·∇fᵀH⁻¹g_i, so that on a loss a positive
@@ -142,8 +142,8 @@ class Influence(Statistics, Subsets):
     def from_estimator(
         cls,
         fitted: Any,
-        X: Any,
-        y: Any,
+        X: Any = None,
+        y: Any = None,
         sample_weight: Any = None,
         solver: Solver | str = "auto",
         damping: float = 0.0,
@@ -151,16 +151,17 @@ class Influence(Statistics, Subsets):
         n_threads: int | None = None,
         progress: bool | Progress | None = None,
     ) -> Self:
-        """Wrap a fitted scikit-learn model, or a Pipeline that ends with one.
+        """Wrap a fitted scikit-learn model, a Pipeline that ends with one, or statsmodels results.
 
         Parameters
         ----------
-        fitted : estimator
+        fitted : estimator or results
             See the table of supported estimators in the guide.
         X, y : array_like
-            What it was fitted on, before any Pipeline step.
+            What it was fitted on, before any Pipeline step. statsmodels results hold both: leave
+            them out, or give the same rows.
         sample_weight : array_like, shape (n,), optional
-            What it was fitted with.
+            What a scikit-learn model was fitted with. statsmodels results hold their weights.
         solver, damping, curvature, n_threads, progress
             As in :class:`Influence`.
 
