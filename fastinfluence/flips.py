@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from fastinfluence.inputs import listed
@@ -103,8 +104,8 @@ class Flip:
         Before removal.
     attempts : tuple of Attempt
         The first is first order's own answer; each later one is a larger set, grown from a
-        linearisation at the refit before it, and with ``trim=True`` the last is the shortest
-        head found of the set before. The attributes below are those of the last.
+        linearisation at the refit before it. Where trimmed, the last is a shorter head of the
+        set before. The attributes below are those of the last.
     n_total : int
         Number of training rows.
     limit : int
@@ -180,7 +181,7 @@ class Flip:
         what = f"{_counted(last.rows, last.groups)} of {self.n_total} ({self.share:.2%})"
         if self.flipped:
             return f"removing {what} flips it, confirmed by a refit ({self._numbers()})" + (
-                "" if len(self.attempts) == 1 else f"; {self._first()}"
+                f"; {self._first()}" if self.predicted_flip is not self.attempts[0].flipped else ""
             )
         if not self.predicted_flip:
             tail = "" if self.flipped is None else f" ({self._numbers()})"
@@ -206,6 +207,8 @@ class Flip:
 
     def _numbers(self) -> str:
         last = self.attempts[-1]
+        if last.value is None or not math.isfinite(last.value):
+            return f"predicted {last.predicted:+.4g}; what stays has no unique optimum"
         return (
             f"predicted {last.predicted:+.4g}, refit {last.actual:+.4g}, new value {last.value:.4g}"
         )

@@ -101,7 +101,8 @@ class SubsetSearch:
             if not len(more):
                 break
             chosen = np.concatenate([chosen, more])
-        if trim and attempts[-1].flipped and len(chosen) > 1:
+        found_none = abs(attempts[0].predicted) <= abs(start.value)
+        if (trim or found_none) and attempts[-1].flipped and len(chosen) > 1:
             attempts.append(self._trimmed(chosen, scores, start.value, attempts[-1]))
         return Flip(
             quantity=self.quantity.name,

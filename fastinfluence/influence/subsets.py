@@ -106,8 +106,8 @@ class Subsets(Removals):
         steps : int, default 10
             How often an unconfirmed set may grow.
         trim : bool, default False
-            Where the refit moved further than predicted, look by bisection for the shortest
-            head of the confirmed set whose refit flips too (log₂ more refits).
+            Look by bisection for the shortest head of a confirmed set whose refit flips too
+            (log₂ more refits); always done where first order found no set.
         tol : float, default 1e-10
             ‖∇R‖ of each refit.
 
