@@ -26,6 +26,19 @@ class RowCurvature(Protocol):
         """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
 
 
+class CurvatureRoot(Protocol):
+    """Z (m, p) with H = ZᵀZ + penalty, for solutions in the space of rows."""
+
+    def apply(self, V: FloatArray) -> FloatArray:
+        """Z V, shape (m, t)."""
+
+    def adjoint(self, U: FloatArray) -> FloatArray:
+        """Zᵀ U, shape (p, t)."""
+
+    def gram(self, diagonal: FloatArray) -> FloatArray:
+        """Z diag(diagonal) Zᵀ, shape (m, m)."""
+
+
 class Engine(Protocol):
     """A model linearised at one ``theta``.
 
@@ -52,6 +65,10 @@ class Engine(Protocol):
     @property
     def row_curvature(self) -> RowCurvature:
         """The Hessians of single rows' losses, for solvers that draw rows."""
+
+    @property
+    def curvature_root(self) -> CurvatureRoot | None:
+        """Z with H = ZᵀZ + penalty, or None where the model kind has no such form."""
 
     def hvp(self, V: FloatArray) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not) times V, shape (p, t)."""

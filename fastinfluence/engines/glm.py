@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fastinfluence.engines.root import CurvatureRoot
 from fastinfluence.engines.row_curvature import RowCurvature
 from fastinfluence.errors import InputError, LossError, UnsupportedError
 from fastinfluence.kernels.cpu import glm as kernels
@@ -78,7 +79,7 @@ class GLMEngine:
         def task(block: Block) -> tuple[float, FloatArray, FloatArray]:
             at = block.rows
             f = self.f[at]
-            f[:] = self._linear(block.X, self.theta)
+            kernels.linear_block(block.X, self.theta, f)
             if problem.offset is not None:
                 f += problem.offset[at]
             value = np.empty_like(f)
@@ -86,11 +87,9 @@ class GLMEngine:
             kernel(f[:, None], problem.y[at], self._params, *(c[:, None] for c in columns))
             self._flatten_absent(at, value)
             slope = problem.w[at] * self.d1[at]
-            return (
-                float(problem.w[at] @ value),
-                self._transposed(block.X, slope),
-                self._transposed(np.abs(block.X), np.abs(slope)),
-            )
+            gradient, size = np.zeros_like(self.theta), np.zeros_like(self.theta)
+            kernels.gradient_block(block.X, slope, gradient, size)
+            return float(problem.w[at] @ value), gradient, size
 
         total, gradient, scale = problem.rows.map_reduce(task, _add_all, problem.n_threads)
         self._check_domain()
@@ -146,6 +145,11 @@ class GLMEngine:
     def row_curvature(self) -> RowCurvature:
         """The Hessians of single rows' losses."""
         return RowCurvature(self)
+
+    @property
+    def curvature_root(self) -> CurvatureRoot:
+        """Z with H = ZᵀZ + penalty; only where every row is convex."""
+        return CurvatureRoot(self)
 
     def hessian(self) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not), shape (p, p)."""

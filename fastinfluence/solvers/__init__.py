@@ -4,5 +4,17 @@ from fastinfluence.solvers.base import Conditioning, Solution, Solver
 from fastinfluence.solvers.cg import CG, Jacobi
 from fastinfluence.solvers.choose import choose
 from fastinfluence.solvers.direct import Direct
+from fastinfluence.solvers.lissa import LiSSA
+from fastinfluence.solvers.nystrom import Nystrom
 
-__all__ = ["CG", "Conditioning", "Direct", "Jacobi", "Solution", "Solver", "choose"]
+__all__ = [
+    "CG",
+    "Conditioning",
+    "Direct",
+    "Jacobi",
+    "LiSSA",
+    "Nystrom",
+    "Solution",
+    "Solver",
+    "choose",
+]

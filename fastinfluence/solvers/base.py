@@ -33,6 +33,8 @@ class Solution:
         ``"converged"``, or in words why not.
     bound_is_certain : bool
         Whether λ_min is a proven lower bound (convex and fully penalised, or factorised).
+    bias_bound : ndarray, shape (t,), or None
+        For stochastic solvers: how far the mean over infinitely many repeats may be from H⁻¹b.
     """
 
     x: FloatArray
@@ -43,6 +45,7 @@ class Solution:
     std_error: FloatArray | None
     status: tuple[str, ...]
     bound_is_certain: bool = False
+    bias_bound: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Conditioning:
         Orthonormal basis of the directions that were dropped.
     negative : int
         Number of negative eigenvalues found.
+    note : str
+        How the solver went about it, in words.
     """
 
     lambda_min: float = 0.0
@@ -68,6 +73,7 @@ class Conditioning:
     condition: float = float("nan")
     null_space: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     negative: int = 0
+    note: str = ""
 
 
 class Prepared(Protocol):

@@ -1,4 +1,4 @@
-"""Direct solution: form the p×p curvature, factorise it once."""
+"""Direct solution: form the p×p curvature (or its n×n dual), factorise it once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from functools import cached_property
 import numpy as np
 
 from fastinfluence.curvature import Curvature
+from fastinfluence.errors import UnsupportedError
+from fastinfluence.inputs import one_of
 from fastinfluence.solvers.base import Conditioning, Solution, residual_bound
+from fastinfluence.solvers.dual import PreparedDual, has_dual
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.types import FloatArray
+
+FORMS = ("auto", "primal", "dual")
+DUAL_BELOW = 0.75
+"""The n×n form is taken below this many rows per parameter."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +26,34 @@ class Direct:
 
     A singular matrix gets the minimum-norm solution and an indefinite one is solved as it
     is; both are reported in ``Solution.status`` and by ``Influence.report()``.
+
+    Parameters
+    ----------
+    form : {"auto", "primal", "dual"}, default "auto"
+        ``"dual"`` factorises an n×n matrix instead, O(n²p + n³) once, then O(np) per
+        right-hand side, without forming p×p. It needs convex rows and a penalty on every
+        coefficient; an unpenalised intercept is eliminated. ``"auto"`` takes it where
+        possible and n < 0.75 p.
     """
 
-    def prepare(self, operator: Curvature) -> PreparedDirect:
+    form: str = "auto"
+
+    def __post_init__(self) -> None:
+        one_of(self.form, FORMS, "form")
+
+    def prepare(self, operator: Curvature) -> PreparedDirect | PreparedDual:
         """Form and factorise the operator."""
+        n, p = operator.engine.problem.n_rows, operator.shape[0]
+        possible = has_dual(operator)
+        if self.form == "dual" and not possible:
+            raise UnsupportedError(
+                "the dual form needs convex rows and a penalty on every coefficient: "
+                'use form="primal", or add l2 or damping'
+            )
+        if self.form == "dual" or (self.form == "auto" and possible and n < DUAL_BELOW * p):
+            dual = PreparedDual(operator)
+            if dual.regular:
+                return dual
         return PreparedDirect(operator)
 
 
@@ -44,6 +75,7 @@ class PreparedDirect:
             condition=1.0 / factor.rcond if factor.rcond > 0 else np.inf,
             null_space=factor.null_space,
             negative=factor.negative,
+            note=f"primal form: {len(self._matrix)}×{len(self._matrix)} over the parameters",
         )
 
     def apply(self, B: FloatArray) -> FloatArray:

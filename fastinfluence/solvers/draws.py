@@ -1,0 +1,74 @@
+"""Which rows a stochastic solver draws, and what each must carry for H to come out right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastinfluence.curvature import Curvature
+from fastinfluence.types import FloatArray, IntArray
+
+BLOCK_ROWS = 4096
+"""Rows drawn at a time."""
+
+SAMPLINGS = ("weight", "curvature")
+
+
+@dataclass(frozen=True)
+class Draws:
+    """A distribution q over rows, and the factor w_i/(W q_i) that keeps H unbiased.
+
+    Attributes
+    ----------
+    factors : ndarray, shape (n,)
+        Zero for rows that are never drawn.
+    rows : ndarray of int, shape (m,)
+        The rows that may be drawn.
+    cumulative : ndarray, shape (m,), or None
+        Cumulative distribution over ``rows``; None where it is uniform.
+    replacement : bool
+    """
+
+    factors: FloatArray
+    rows: IntArray
+    cumulative: FloatArray | None
+    replacement: bool
+
+    @classmethod
+    def of(cls, operator: Curvature, sampling: str, replacement: bool) -> Draws:
+        """Weights: q_i = w_i/W. Curvature: q_i ∝ w_i‖∇²l_i‖. Without replacement: uniform."""
+        problem = operator.engine.problem
+        size = problem.w.astype(np.float64)
+        if sampling == "curvature":
+            size = size * operator.engine.row_curvature.norms
+        rows = np.flatnonzero(size > 0) if np.any(size) else np.arange(len(size))
+        q = size[rows] / size[rows].sum() if np.any(size) else np.full(len(rows), 1 / len(rows))
+        uniform = not replacement or bool((q == q[0]).all())
+        if uniform:
+            q = np.full(len(rows), 1.0 / len(rows))
+        factors = np.zeros(len(size))
+        factors[rows] = problem.w[rows] / problem.W / q
+        return cls(factors, rows, None if uniform else np.cumsum(q), replacement)
+
+    def blocks(self, steps: int, batch: int, rng: np.random.Generator) -> Iterator[IntArray]:
+        """``steps`` batches, as blocks of shape (some steps, batch)."""
+        at_once = max(1, BLOCK_ROWS // batch)
+        shuffled = np.zeros(0, dtype=np.intp)
+        for first in range(0, steps, at_once):
+            shape = (min(at_once, steps - first), batch)
+            if self.replacement:
+                yield self.rows[self._independent(shape, rng)]
+                continue
+            wanted = shape[0] * batch
+            while len(shuffled) < wanted:  # epoch after epoch, every row once in each
+                shuffled = np.concatenate([shuffled, rng.permutation(self.rows)])
+            yield shuffled[:wanted].reshape(shape)
+            shuffled = shuffled[wanted:]
+
+    def _independent(self, shape: tuple[int, int], rng: np.random.Generator) -> IntArray:
+        if self.cumulative is None:
+            return rng.integers(len(self.rows), size=shape, dtype=np.intp)
+        where = np.searchsorted(self.cumulative, rng.random(shape) * self.cumulative[-1], "right")
+        return np.asarray(np.minimum(where, len(self.rows) - 1))

@@ -1,0 +1,92 @@
+"""What can be said about the ends of the spectrum without a factor."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import eigh_tridiagonal
+
+from fastinfluence.curvature import Curvature
+from fastinfluence.types import FloatArray
+
+LANCZOS_STEPS = 40
+MAX_FREE = 8
+"""Unpenalised parameters up to which the bordered bound is worth its products."""
+EPS = float(np.finfo(np.float64).eps)
+
+
+class LowerEnd(NamedTuple):
+    """The smallest eigenvalue: a proven lower bound, or an estimate from above."""
+
+    value: float
+    certain: bool
+
+
+def smallest_eigenvalue(operator: Curvature, seed: int = 0) -> LowerEnd:
+    """A positive lower bound of λ_min where one is known, else the smallest Ritz value.
+
+    Known are the penalty's floor, and :func:`bordered_floor` where a few parameters (an
+    intercept) carry no penalty. A negative estimate proves that H is indefinite.
+    """
+    floor = operator.floor()
+    if floor > 0:
+        return LowerEnd(floor, True)
+    if operator.engine.convex:
+        floor = bordered_floor(operator)
+        if floor > 0:
+            return LowerEnd(floor, True)
+    return LowerEnd(lanczos(operator, seed)[0], False)
+
+
+def bordered_floor(operator: Curvature) -> float:
+    """A lower bound of λ_min where few parameters are unpenalised; 0 where none is found.
+
+    Order the parameters as penalised, free: the data's part of H is G = [[A, B], [Bᵀ, C]] ⪰ 0,
+    so A ⪰ BC⁻¹Bᵀ and, with ρ the smallest penalty, H ⪰ [[ρI + BC⁻¹Bᵀ, B], [Bᵀ, C]]. With
+    B = QR that matrix is [[ρI + RC⁻¹Rᵀ, R], [Rᵀ, C]] on the range of Q and the free
+    parameters, and ρ elsewhere. Costs one product with as many columns as free parameters.
+    """
+    shift = operator.shift
+    free = np.flatnonzero(shift == 0)
+    k, p = len(free), len(shift)
+    if not 0 < k <= min(MAX_FREE, p - 1):
+        return 0.0
+    columns = operator.matmat(np.eye(p)[:, free])
+    C = columns[free]
+    rho = float(shift[shift > 0].min())
+    R = np.linalg.qr(np.delete(columns, free, axis=0)).R
+    try:
+        inner = R @ np.linalg.solve(C, R.T)
+    except np.linalg.LinAlgError:
+        return 0.0
+    small = np.block([[rho * np.eye(len(R)) + inner, R], [R.T, C]])
+    values = np.linalg.eigvalsh(0.5 * (small + small.T))
+    rounding = 16 * len(small) * EPS * float(np.abs(values).max())
+    return max(0.0, min(rho, float(values[0]) - rounding))
+
+
+def lanczos(operator: Curvature, seed: int = 0, steps: int = LANCZOS_STEPS) -> tuple[float, float]:
+    """Smallest and largest Ritz value after a few steps, reorthogonalised (Lanczos 1950).
+
+    Both lie inside the spectrum: the smallest is an estimate of λ_min from above.
+    """
+    p = operator.shape[0]
+    basis = np.zeros((min(steps, p), p))
+    q = np.random.default_rng(seed).standard_normal(p)
+    q /= np.linalg.norm(q)
+    diagonal: list[float] = []
+    off: list[float] = []
+    for k in range(len(basis)):
+        basis[k] = q
+        r: FloatArray = operator.matvec(q)
+        diagonal.append(float(q @ r))
+        for _ in range(2):
+            r = r - basis[: k + 1].T @ (basis[: k + 1] @ r)
+        size = float(np.linalg.norm(r))
+        if size <= EPS * p * max(map(abs, diagonal)):
+            break
+        off.append(size)
+        q = r / size
+    values = eigh_tridiagonal(diagonal, off[: len(diagonal) - 1], eigvals_only=True)
+    return float(values[0]), float(values[-1])
