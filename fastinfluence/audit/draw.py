@@ -56,7 +56,7 @@ def _draw_ranking(axes: Axes, result: Audit, top: int) -> None:
     )
     axes.set_ylim(value.max() * DECADES, value.max() * 2)
     axes.grid(color=GREY, alpha=0.25, linewidth=0.5)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
 
 
 def _draw_harm(axes: Axes, result: Audit, top: int) -> None:
@@ -88,7 +88,7 @@ def _draw_harm(axes: Axes, result: Audit, top: int) -> None:
         xlabel=f"self-influence ({_unit(result)})",
         ylabel=f"harm to held-out rows ({_unit(result)})",
     )
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left")
 
 
 def _number(axes: Axes, result: Audit, chosen: IntArray, x: FloatArray, y: FloatArray) -> None:
