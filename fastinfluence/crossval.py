@@ -48,6 +48,12 @@ class CrossValidation:
     std_error: float
     method: str
 
+    def __str__(self) -> str:
+        return (
+            f"leave-one-out loss ({self.method}) of {len(self.loss)} rows: "
+            f"{self.score:.6g} ± {self.std_error:.2g}"
+        )
+
 
 def cross_validate(engine: GLMEngine, method: str, progress: Progress = silent) -> CrossValidation:
     """Leave-one-out loss of every row, its mean and standard error."""

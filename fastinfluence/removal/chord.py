@@ -117,8 +117,10 @@ def retrain(
         iterations[active] += 1
         Theta[:, active] -= step[:, going]
     for j in np.flatnonzero(stuck | active):
-        Theta[:, j], norms[j], extra = _refit(engine, sets.members(int(j)), tol)
+        theta, norm, extra = _refit(engine, sets.members(int(j)), tol)
         iterations[j] += extra
+        if not norms[j] <= norm:  # where rounding stops both, the better one
+            Theta[:, j], norms[j] = theta, norm
     Theta[:, inverse.singular] = np.nan
     return Retrained(Theta.T, norms, iterations)
 

@@ -88,6 +88,12 @@ def leave_out(
     if method == "exact":
         engine = _at_optimum(engine, tol)
     shifted = ShiftedInverse(engine, sets.weight(engine.problem))
+    if shifted.dropped:
+        _warn(
+            f"H is singular: {shifted.dropped} combination(s) of columns have no curvature "
+            "(collinear columns?); the changes of smallest norm are used. Drop a column or add "
+            "l2 > 0"
+        )
     k, size = len(sets), _batch_size(engine)
     parts = []
     for start in range(0, k, size):
@@ -103,6 +109,7 @@ def leave_out(
         engine=engine,
     )
     _warn_undetermined(removal)
+    _warn_loose(removal, tol)
     return removal
 
 
@@ -125,11 +132,9 @@ def _at_optimum(engine: GLMEngine, tol: float) -> GLMEngine:
     """Where exact removals start from: the optimum, of the true Hessian's engine."""
     theta, status = minimize(engine.problem, engine.theta, tol)
     if status.gradient_norm > tol:
-        warnings.warn(
+        _warn(
             f"exact removal starts from ‖∇R‖ = {status.gradient_norm:.1e} > {tol:.1e}, the "
-            "smallest that rounding allows: rescale the columns of X for more digits",
-            FastInfluenceWarning,
-            stacklevel=4,
+            "smallest that rounding allows: centre and scale the columns of X for more digits"
         )
     return GLMEngine(engine.problem, theta)
 
@@ -161,16 +166,34 @@ def _batch_size(engine: GLMEngine) -> int:
     return int(np.clip(BATCH_BYTES // (8 * rows), 16, 2048))
 
 
+def _warn(message: str) -> None:
+    warnings.warn(message, FastInfluenceWarning, stacklevel=5)
+
+
+def _named(removal: Removal, which: IntArray) -> str:
+    """The rows or groups of some removals, for a message."""
+    sets = removal.sets
+    what = "row" if sets.singles else "group"
+    names = [str(sets.rows[j] if sets.singles else j) for j in which[:6]]
+    return f"{what} {listed(names)} ({len(which)} in all)"
+
+
 def _warn_undetermined(removal: Removal) -> None:
     bad = np.flatnonzero(np.isnan(removal.theta).any(axis=1))
     if len(bad):
-        what = "row" if removal.sets.singles else "group"
-        names = [str(j if not removal.sets.singles else removal.sets.rows[j]) for j in bad[:6]]
-        warnings.warn(
-            f"without {what} {listed(names)} ({len(bad)} in all) the objective has no unique "
-            "finite optimum (leverage 1, or separable): those entries are NaN; add l2 > 0",
-            FastInfluenceWarning,
-            stacklevel=4,
+        _warn(
+            f"without {_named(removal, bad)} the objective has no unique finite optimum "
+            "(leverage 1, or separable): those entries are NaN; add l2 > 0"
+        )
+
+
+def _warn_loose(removal: Removal, tol: float) -> None:
+    loose = np.flatnonzero(removal.gradient_norms > tol)
+    if len(loose):
+        _warn(
+            f"without {_named(removal, loose)} the exact optimum was reached to ‖∇R‖ = "
+            f"{removal.gradient_norms[loose].max():.1e} only, where rounding stopped it: centre "
+            "and scale the columns of X for more digits"
         )
 
 

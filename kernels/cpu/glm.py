@@ -14,6 +14,33 @@ Array = NDArray[np.floating[Any]]
 
 
 @jit_fast
+def linear_block(X: Array, v: Array, out: Array) -> None:
+    """Write Xv, shape (b,), to ``out``; ``v`` has d entries, or d + 1 with an intercept."""
+    b, d = X.shape
+    intercept = v[d] if len(v) > d else 0.0
+    for i in range(b):
+        product = 0.0
+        for j in range(d):
+            product += X[i, j] * v[j]
+        out[i] = product + intercept
+
+
+@jit_fast
+def gradient_block(X: Array, slope: Array, out: Array, size: Array) -> None:
+    """Add Xᵀ slope to ``out`` and |X|ᵀ|slope| to ``size`` in one pass over X (b, d)."""
+    b, d = X.shape
+    for i in range(b):
+        s, a = slope[i], abs(slope[i])
+        for j in range(d):
+            x = X[i, j]
+            out[j] += s * x
+            size[j] += a * abs(x)
+        if len(out) > d:
+            out[d] += s
+            size[d] += a
+
+
+@jit_fast
 def hvp_block(X: Array, scale: Array, v: Array, out: Array) -> None:
     """Add Xᵀ(scale ∘ (Xv)) to ``out``, reading each row of X (b, d) from memory once.
 

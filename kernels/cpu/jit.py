@@ -36,11 +36,3 @@ def jit_fast(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function`, letting sums be reassociated; never use it for compensated sums."""
     compiled: Callable[P, R] = numba.njit(fastmath=set(FAST_FLAGS), **OPTIONS)(function)
     return compiled
-
-
-def jit_parallel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile `function` as :func:`jit_fast` does, with `numba.prange` loops run by threads."""
-    compiled: Callable[P, R] = numba.njit(parallel=True, fastmath=set(FAST_FLAGS), **OPTIONS)(
-        function
-    )
-    return compiled

@@ -1,5 +1,7 @@
 """Leaving out one row: every method of every case against the dense reference."""
 
+import warnings
+
 import numpy as np
 import pytest
 import reference
@@ -222,3 +224,16 @@ def test_exact_is_exact_in_theta_too(name, reduction):
         keep = np.arange(80) != i
         truth = fi.Influence.fit(spec, X[keep], y[keep], tol=1e-12).theta
         assert_close(theta, truth, rtol=1e-8)
+
+
+def test_what_rounding_leaves_undone_is_said(rng):
+    """Columns far from their centre: exact removal names the rows where it stopped early."""
+    X = rng.normal(size=(80, 4)) + 1e4
+    y = (X[:, 0] - 1e4 + rng.logistic(size=80) > 0).astype(float)
+    infl = fi.Influence.fit(fi.GLM("logistic", l2=1e-3), X, y)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        removed = infl.leave_one_out(method="exact")
+    loose = removed.gradient_norms > 1e-10
+    assert loose.any() == any("scale the columns" in str(w.message) for w in caught)
+    assert removed.gradient_norms.max() < 1e-4
