@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastinfluence.adapters.advice import DESCRIBE
 from fastinfluence.adapters.base import Adapted
 from fastinfluence.errors import InputError, UnsupportedError
 
@@ -13,8 +14,8 @@ def adapt(fitted: Any, X: Any, y: Any, sample_weight: Any, n_threads: int | None
 
     statsmodels results know their own rows: X and y may be None for them.
     """
-    module = type(fitted).__module__.partition(".")[0]
-    if module == "sklearn":
+    origins = {parent.__module__.partition(".")[0] for parent in type(fitted).__mro__}
+    if "sklearn" in origins:
         from fastinfluence.adapters.scikit_learn import adapt_estimator
 
         if X is None or y is None:
@@ -22,13 +23,13 @@ def adapt(fitted: Any, X: Any, y: Any, sample_weight: Any, n_threads: int | None
                 f"{type(fitted).__name__} does not keep its rows: pass the X and y it was fitted on"
             )
         return adapt_estimator(fitted, X, y, sample_weight, n_threads)
-    if module == "statsmodels":
+    if "statsmodels" in origins:
         from fastinfluence.adapters.stats_models import adapt_results
 
         return adapt_results(fitted, X, y, sample_weight, n_threads)
     raise UnsupportedError(
-        f"{type(fitted).__module__}.{type(fitted).__qualname__} is not a supported estimator: "
-        "describe it yourself with fi.Influence(fi.GLM(...), X, y, theta)"
+        f"{type(fitted).__module__}.{type(fitted).__qualname__} is not a supported estimator of "
+        f"scikit-learn or statsmodels: {DESCRIBE}"
     )
 
 

@@ -16,7 +16,8 @@ MAX_DENSE_BYTES = 4 << 30
 
 def split_pipeline(fitted: Any) -> tuple[Callable[[Any], Table] | None, Any]:
     """The transformation before a Pipeline's last step (None for a bare estimator), and it."""
-    if type(fitted).__name__ != "Pipeline":
+    kind = type(fitted)  # a Pipeline of another library may change the rows themselves
+    if kind.__name__ != "Pipeline" or not kind.__module__.startswith("sklearn."):
         return None, fitted
     last = fitted.steps[-1][1]
     if len(fitted.steps) == 1:

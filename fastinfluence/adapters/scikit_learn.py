@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from fastinfluence.adapters.advice import refuse
 from fastinfluence.adapters.base import Adapted
 from fastinfluence.adapters.pipelines import split_pipeline
 from fastinfluence.errors import InputError, UnsupportedError
-from fastinfluence.inputs import listed
 from fastinfluence.labels import LabelCodec
 from fastinfluence.problem import Problem
 from fastinfluence.spec import families
@@ -54,10 +54,7 @@ def adapt_estimator(
     transform, last = split_pipeline(fitted)
     reader = READERS.get(type(last).__name__)
     if reader is None or not type(last).__module__.startswith("sklearn."):
-        raise UnsupportedError(
-            f"{type(last).__name__} is not supported (supported: {listed(sorted(READERS), 99)}): "
-            "describe the model yourself with fi.Influence(fi.GLM(...), X, y, theta)"
-        )
+        refuse(last, READERS, "sklearn")
     _check_fitted(last)
     objective = reader(last, int(np.shape(last.coef_)[-1]))
     classes = getattr(last, "classes_", None)
@@ -72,6 +69,11 @@ def adapt_estimator(
         codec=_codec(objective, classes, y),
         transform=transform,
     )
+    d = np.shape(last.coef_)[-1]
+    if problem.rows.n_features != d:
+        raise InputError(
+            f"X has {problem.rows.n_features} columns but {type(last).__name__} was fitted on {d}"
+        )
     return Adapted(problem, _theta(last), _refitter(objective, problem, y, weights))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fastinfluence.adapters.advice import refuse
 from fastinfluence.adapters.base import Adapted
 from fastinfluence.adapters.stats_rows import (
     FormulaRows,
@@ -25,7 +26,6 @@ from fastinfluence.adapters.stats_rows import (
     total_offset,
 )
 from fastinfluence.errors import FastInfluenceWarning, InputError, LossError, UnsupportedError
-from fastinfluence.inputs import listed
 from fastinfluence.problem import Problem
 from fastinfluence.spec import families, losses
 from fastinfluence.spec.loss import Loss
@@ -71,11 +71,7 @@ def adapt_results(
     model = results.model
     reader = READERS.get(type(model).__name__)
     if reader is None or not type(model).__module__.startswith("statsmodels."):
-        raise UnsupportedError(
-            f"results of statsmodels' {type(model).__name__} are not supported (supported: "
-            f"{listed(sorted(READERS), 99)}){_ADVICE.get(type(model).__name__, '')}: describe the "
-            "model yourself with fi.Influence(fi.GLM(...), X, y, theta)"
-        )
+        refuse(model, READERS, "statsmodels")
     if sample_weight is not None:
         raise InputError("sample_weight is read from a statsmodels model: leave it out")
     fitted = reader(results)
@@ -132,14 +128,6 @@ def _refuse_restricted(results: Any) -> None:
             f"{name} comes from fit_constrained: substitute the constraints into the columns of "
             "exog and use fit()"
         )
-
-
-_ADVICE = {
-    "GLS": ", whose errors are correlated",
-    "GLSAR": ", whose errors are correlated",
-    "RLM": "; a Huber fit is fi.losses.huber(delta) with y and X divided by the scale",
-    "QuantReg": "; a smooth one is fi.losses.smooth_quantile(tau, t)",
-}
 
 
 # -- one reader per model --------------------------------------------------------------
