@@ -191,9 +191,12 @@ class Flip:
             )
         if self.flipped is None:
             return f"removing {what} is predicted to flip it ({last.predicted:+.4g}), not refitted"
+        numbers = self._numbers()
+        if len(self.attempts) == 1:
+            return f"a flip by {what} is predicted but NOT confirmed ({numbers})"
         return (
             f"a flip is predicted but NOT confirmed: {self._first()}; {what} were tried in the "
-            f"end ({self._numbers()})"
+            f"end ({numbers})"
         )
 
     def _first(self) -> str:
