@@ -182,7 +182,6 @@ class SubsetSearch:
         """More candidates, linearised anew where the first ones are gone (they score zero)."""
         at = self.quantity.linearize(engine)
         scores = self.scores(engine, at)
-        scores[chosen] = 0.0
         return fewest(scores, -at.value, self.limit - len(chosen))
 
 
