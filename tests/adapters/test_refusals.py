@@ -127,9 +127,7 @@ def test_missing_rows(rows, y):
 
 def test_rows_of_another_shape():
     model = fit(ESTIMATORS[0])
-    with pytest.raises(
-        fi.InputError, match="2 columns but LogisticRegression was fitted on 3"
-    ):
+    with pytest.raises(fi.InputError, match="2 columns but LogisticRegression was fitted on 3"):
         fi.Influence.from_estimator(model.fitted, X[:, :2], BINARY)
     with pytest.raises(fi.InputError, match="unknown to the fitted estimator"):
         fi.Influence.from_estimator(model.fitted, X, THREE.astype(str))
