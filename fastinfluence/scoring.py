@@ -54,7 +54,7 @@ def stream_scores(
     scale = Scale.of(effect, engine).factors
     constant = (S.T @ engine.fold)[:, None]
     n = engine.problem.n_rows
-    collector = sink.open(S.shape[1], n)
+    collector = sink.open(S.shape[1], n, 1.0 if effect == "removal" else -1.0)
 
     def task(block: Block) -> int:
         scores = engine.row_dot(block, S)

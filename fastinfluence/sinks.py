@@ -27,8 +27,11 @@ class Collector(Protocol[R_co]):
 class Sink(Protocol[R_co]):
     """A frozen description of what to collect."""
 
-    def open(self, n_tests: int, n_rows: int) -> Collector[R_co]:
-        """Start collecting scores of ``n_tests`` quantities for ``n_rows`` rows."""
+    def open(self, n_tests: int, n_rows: int, sign: float) -> Collector[R_co]:
+        """Start collecting scores of ``n_tests`` quantities for ``n_rows`` rows.
+
+        ``sign`` is 1 where a helpful row's score is large (removal), −1 where it is small.
+        """
 
 
 @dataclass(frozen=True)
@@ -77,31 +80,32 @@ class TopK:
     def __post_init__(self) -> None:
         positive_count(self.k, "k")
 
-    def open(self, n_tests: int, n_rows: int) -> _TopK:
+    def open(self, n_tests: int, n_rows: int, sign: float) -> _TopK:
         """Start collecting."""
-        return _TopK(n_tests, min(self.k, n_rows))
+        return _TopK(n_tests, min(self.k, n_rows), sign)
 
 
 class _TopK:
-    def __init__(self, t: int, k: int) -> None:
+    def __init__(self, t: int, k: int, sign: float) -> None:
+        self._signs = (sign, -sign)  # helpful, harmful
         self._values = np.full((2, t, k), -np.inf)
         self._rows = np.full((2, t, k), -1, dtype=np.intp)
 
     def add(self, start: int, scores: FloatArray) -> None:
         block = np.ascontiguousarray(scores, dtype=np.float64)
-        for end, sign in enumerate((1.0, -1.0)):
+        for end, sign in enumerate(self._signs):
             merge_top(block, start, sign, self._values[end], self._rows[end])
 
     def result(self) -> TopKResult:
-        helpful = Ranking(self._rows[0], self._values[0])
-        return TopKResult(helpful, Ranking(self._rows[1], -self._values[1]))
+        ends = zip(self._rows, self._values, self._signs, strict=True)
+        return TopKResult(*(Ranking(rows, sign * values) for rows, values, sign in ends))
 
 
 @dataclass(frozen=True)
 class Total:
     """Sum the scores over the test quantities: an array (n,)."""
 
-    def open(self, n_tests: int, n_rows: int) -> _Total:
+    def open(self, n_tests: int, n_rows: int, sign: float) -> _Total:
         """Start collecting."""
         return _Total(n_rows)
 
@@ -121,7 +125,7 @@ class _Total:
 class Matrix:
     """Keep every score: an array (t, n). The default."""
 
-    def open(self, n_tests: int, n_rows: int) -> _Matrix:
+    def open(self, n_tests: int, n_rows: int, sign: float) -> _Matrix:
         """Start collecting."""
         return _Matrix(n_tests, n_rows)
 

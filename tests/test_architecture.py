@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("curvature",),
     ("engines",),
     ("problem",),
-    ("labels",),
+    ("labels", "active_set"),
     ("inputs",),
     ("rows", "spec"),
     ("tables",),

@@ -18,7 +18,7 @@ from fastinfluence.quantity import Quantity
 from fastinfluence.removal import RemovalSets
 from fastinfluence.scoring import stream_scores
 from fastinfluence.sensitivity import Penalised, by_penalty
-from fastinfluence.sinks import Matrix, Sink, TopKResult
+from fastinfluence.sinks import Matrix, Sink
 from fastinfluence.solvers import choose
 from fastinfluence.subsets import SubsetSearch
 from fastinfluence.targets import Target, function
@@ -171,10 +171,7 @@ class Subsets(Removals):
         gradients = self._engine.loss_gradients(test) / self._problem.W
         S = self._solve(np.ascontiguousarray(gradients.T))
         progress = self._settings.progress
-        found = stream_scores(self._engine, S, "upweight", out or Matrix(), progress=progress)
-        if isinstance(found, TopKResult):  # a row is helpful where more of it lowers the loss
-            return TopKResult(helpful=found.harmful, harmful=found.helpful)
-        return found
+        return stream_scores(self._engine, S, "upweight", out or Matrix(), progress=progress)
 
     def without(self, rows: Any, tol: float = 1e-9) -> Self:
         """A new Influence at the exact optimum without these rows; can be chained.

@@ -45,6 +45,19 @@ def test_helpful_rows_are_those_whose_removal_raises_the_loss():
     assert (np.take_along_axis(change, top.harmful.rows, axis=1) < 0).all()
 
 
+@pytest.mark.parametrize("case", **SOME)
+def test_helpful_rows_are_the_same_for_either_effect(case):
+    b = build(case)
+    infl, k = b.influence(), 3
+    scores = infl.on_loss(b.X_test, b.y_test, offset_test=b.offset_test, effect="upweight")
+    top = infl.on_loss(
+        b.X_test, b.y_test, offset_test=b.offset_test, effect="upweight", out=fi.TopK(k)
+    )
+    np.testing.assert_array_equal(top.helpful.rows, strongest(-scores, k))
+    np.testing.assert_array_equal(top.harmful.rows, strongest(scores, k))
+    assert_close(top.helpful.values, np.take_along_axis(scores, top.helpful.rows, axis=1))
+
+
 def test_ties_go_to_the_lower_row():
     """Rows of weight zero all score exactly zero; asking for every row shows their order."""
     b = build(next(c for c in CASES if c.weights == "some zero"))
