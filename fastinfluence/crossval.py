@@ -83,7 +83,7 @@ def _own_predictions(engine: GLMEngine, thetas: FloatArray) -> FloatArray:
 
     def task(block: Block) -> int:
         at = block.rows
-        out[at] = np.einsum("ij,ij->i", engine.design(block.X), thetas[at])
+        out[at] = block.X.paired(thetas[at], np.arange(len(block.X)))
         return block.stop
 
     engine.problem.rows.map_reduce(task, lambda _, stop: stop, 1)
@@ -107,12 +107,11 @@ def jackknife_plus(
     residuals = np.abs(engine.problem.y - own)[keep]
     Theta, n = np.ascontiguousarray(thetas[keep].T), int(keep.sum())
     out = np.empty((len(test.X), 2))
-    step = max(1, INTERVAL_BYTES // (8 * n))
-    for start in range(0, len(test.X), step):
-        part = TestRows(test.X[start : start + step], None, test.offset[start : start + step])
+    for at in test.X.pieces(n, INTERVAL_BYTES):
+        part = TestRows(test.X[at], None, test.offset[at])
         mean = engine.predictions(part, Theta, "mean")
-        out[start : start + step, 0] = -_order_statistic(residuals - mean, alpha)
-        out[start : start + step, 1] = _order_statistic(residuals + mean, alpha)
+        out[at, 0] = -_order_statistic(residuals - mean, alpha)
+        out[at, 1] = _order_statistic(residuals + mean, alpha)
     return out
 
 
@@ -129,27 +128,46 @@ def infinitesimal_jackknife(
     engine: GLMEngine, prepared: Prepared, groups: Any = None
 ) -> FloatArray:
     """Σ_c u_c u_cᵀ with u_i = (w_i/W)·H⁻¹g_i summed by cluster and centred, shape (p, p)."""
-    problem, p = engine.problem, engine.n_params
-    member = None if groups is None else _membership(groups, problem.n_rows)
-    count = problem.n_rows if member is None else int(member.max()) + 1
-    sums = np.zeros((0 if member is None else count, p))
-    total, gram = np.zeros(p), np.zeros((p, p))
+    if groups is None:
+        count = engine.problem.n_rows
+        total, gram = _gradient_moments(engine)
+    else:
+        member = _membership(groups, engine.problem.n_rows)
+        count = int(member.max()) + 1
+        sums = _gradient_sums(engine, member, count)
+        total, gram = sums.sum(axis=0), sums.T @ sums
+    half = prepared.apply(gram - np.outer(total, total) / count)
+    return np.asarray(prepared.apply(np.ascontiguousarray(half.T)))
+
+
+def _gradient_moments(engine: GLMEngine) -> tuple[FloatArray, FloatArray]:
+    """Σ_i u_i and Σ_i u_i u_iᵀ of u_i = (w_i/W)·g_i, shapes (p,) and (p, p)."""
+    problem, fold = engine.problem, engine.fold
+    share = problem.w / problem.W
+    slopes = share * engine.d1
+    C = np.stack([slopes, share * slopes], axis=1)
+    sums = problem.rows.map_reduce(
+        lambda block: block.X.transposed(C[block.rows], engine.n_params), np.add, 1
+    )
+    cross = np.outer(sums[:, 1], fold)
+    gram = engine.weighted_gram(slopes**2) + cross + cross.T
+    gram += float(share @ share) * np.outer(fold, fold)
+    return sums[:, 0] + fold, gram
+
+
+def _gradient_sums(engine: GLMEngine, member: IntArray, count: int) -> FloatArray:
+    """Σ of (w_i/W)·g_i over the rows of each cluster, shape (count, p)."""
+    problem, out = engine.problem, np.zeros((count, engine.n_params))
 
     def task(block: Block) -> int:
-        at = block.rows
-        g = engine.d1[at, None] * engine.design(block.X) + engine.fold
-        g *= (problem.w[at] / problem.W)[:, None]
-        total[:] += g.sum(axis=0)
-        if member is None:
-            gram[:] += g.T @ g
-        else:
-            np.add.at(sums, member[at], g)
+        for part in block.parts(engine.n_params):
+            at = part.rows
+            g = engine.d1[at, None] * engine.design(part.X) + engine.fold
+            np.add.at(out, member[at], g * (problem.w[at] / problem.W)[:, None])
         return block.stop
 
-    problem.rows.map_reduce(task, lambda _, stop: stop, 1)
-    meat = (gram if member is None else sums.T @ sums) - np.outer(total, total) / count
-    half = prepared.apply(meat)
-    return np.asarray(prepared.apply(np.ascontiguousarray(half.T)))
+    problem.rows.map_reduce(task, max, 1)
+    return out
 
 
 def _membership(groups: Any, n: int) -> IntArray:

@@ -124,7 +124,9 @@ def _line_search(engine: GLMEngine, step: FloatArray) -> GLMEngine | None:
     """The first of theta − step·2⁻ᵏ that lowers the objective, or None where rounding decides."""
     slope = float(step @ engine.gradient)
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
-    rounding = 8 * EPS * max(abs(engine.objective), abs(slope) * unit)
+    # The errors of f move the objective too, by what the gradient's sum cancels from.
+    terms = float(engine.gradient_scale @ np.abs(engine.theta))
+    rounding = 8 * EPS * max(abs(engine.objective), abs(slope) * unit, terms * unit)
     length = 1.0
     for _ in range(MAX_HALVINGS):
         trial = _try(engine, engine.theta - length * step)

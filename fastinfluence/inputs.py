@@ -17,31 +17,19 @@ MAX_LISTED = 5
 
 
 def check_finite_rows(rows: Rows, names: Sequence[str], what: str, n_threads: int) -> None:
-    """Refuse NaN and infinity, naming the column and the first row.
+    """Refuse NaN and infinity, naming the column and the first row."""
 
-    A block whose sum is finite holds neither, so a clean table costs one addition a number.
-    """
-
-    def first_bad(block: Block) -> tuple[int, int] | None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(block.X.sum(dtype=np.float64)):
-                return None
-        bad = np.argwhere(~np.isfinite(block.X))
-        return (block.start + int(bad[0, 0]), int(bad[0, 1])) if len(bad) else None
+    def first_bad(block: Block) -> tuple[int, int, float] | None:
+        found = block.X.first_not_finite()
+        return None if found is None else (block.start + found[0], *found[1:])
 
     found = rows.map_reduce(first_bad, lambda a, b: a if a is not None else b, n_threads)
     if found is not None:
-        row, column = found
-        value = rows_value(rows, row, column)
+        row, column, value = found
         raise InputError(
             f"{what} holds {value} in row {row}, column {names[column]!r}: "
             "impute or drop it before scoring"
         )
-
-
-def rows_value(rows: Rows, row: int, column: int) -> float:
-    """One number of the table."""
-    return float(rows.take(np.array([row], dtype=np.intp))[0, column])
 
 
 def finite_vector(values: Any, n: int, what: str) -> FloatArray:

@@ -20,7 +20,8 @@ from fastinfluence.inputs import (
 )
 from fastinfluence.labels import LabelCodec
 from fastinfluence.rows.base import Rows, available_threads
-from fastinfluence.rows.dense import DenseRows
+from fastinfluence.rows.features import Features
+from fastinfluence.rows.sources import as_rows
 from fastinfluence.spec.models import GLM
 from fastinfluence.tables import Table, as_table
 from fastinfluence.types import FloatArray
@@ -30,11 +31,14 @@ DEVICES = ("cpu", "cuda")
 
 @dataclass(frozen=True)
 class TestRows:
-    """Test rows checked against the training table: X (t, d), y (t,) or None, offset (t,)."""
+    """Test rows checked against the training table: X (t, d), y (t,) or None, offset (t,).
+
+    X keeps its own storage, whatever the training table has.
+    """
 
     __test__ = False  # not a test class, whatever its name suggests to a collector
 
-    X: FloatArray
+    X: Features
     y: FloatArray | None
     offset: FloatArray
 
@@ -106,7 +110,7 @@ class Problem:
             available_threads() if n_threads is None else positive_count(n_threads, "n_threads")
         )
         table = as_table(X)
-        rows = DenseRows(table.values)
+        rows = as_rows(table.values)
         check_finite_rows(rows, table.names, "X", threads)
         n = rows.n_rows
         codec = codec or LabelCodec.learn(spec.loss, y)
@@ -164,20 +168,20 @@ class Problem:
     def test_rows(self, X_test: Any, y_test: Any = None, offset_test: Any = None) -> TestRows:
         """Check test rows against this problem."""
         table = self._test_table(X_test)
-        X = np.ascontiguousarray(table.values, dtype=np.float64)
-        t, d = X.shape
+        rows = as_rows(table.values)
+        t, d = rows.n_rows, rows.n_features
         if d != self.rows.n_features:
             raise InputError(
                 f"X_test has {d} columns but the model was trained on {self.rows.n_features}"
             )
-        check_finite_rows(DenseRows(X), self.feature_names, "X_test", 1)
+        check_finite_rows(rows, self.feature_names, "X_test", 1)
         if offset_test is None and self.offset is not None:
             raise InputError("the model was trained with an offset: give offset_test too")
         offset = (
             np.zeros(t) if offset_test is None else finite_vector(offset_test, t, "offset_test")
         )
         y = None if y_test is None else self.codec.encode(y_test, t, "y_test")
-        return TestRows(X, y, offset)
+        return TestRows(rows.take(slice(None)), y, offset)
 
     def _test_table(self, X_test: Any) -> Table:
         if self.transform is not None:

@@ -52,7 +52,7 @@ def along_rows(engine: GLMEngine, v: FloatArray) -> FloatArray:
     out = np.empty(engine.problem.n_rows)
 
     def task(block: Block) -> int:
-        out[block.rows] = engine.design(block.X) @ v
+        out[block.rows] = block.X.linear(v)
         return block.stop
 
     engine.problem.rows.map_reduce(task, max, 1)
@@ -62,5 +62,5 @@ def along_rows(engine: GLMEngine, v: FloatArray) -> FloatArray:
 def sum_of_rows(engine: GLMEngine, c: FloatArray) -> FloatArray:
     """Σ_i c_i x_i, shape (p,), the intercept's one included."""
     return engine.problem.rows.map_reduce(
-        lambda block: np.asarray(engine.design(block.X).T @ c[block.rows]), np.add, 1
+        lambda block: block.X.transposed(c[block.rows], engine.n_params), np.add, 1
     )

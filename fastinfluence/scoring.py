@@ -8,15 +8,22 @@ from typing import TypeVar
 import numpy as np
 
 from fastinfluence.engines.glm import GLMEngine
-from fastinfluence.errors import InputError
+from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.progress import Progress
 from fastinfluence.rows.base import Block
 from fastinfluence.sinks import Sink
-from fastinfluence.solvers.base import Prepared
+from fastinfluence.solvers.base import Prepared, Solver
+from fastinfluence.solvers.cg import CG
 from fastinfluence.types import Effect, FloatArray
 
 R = TypeVar("R")
 EFFECTS = ("removal", "upweight")
+SIDES = 32
+"""Fewest right-hand sides solved together for self-influence, so that they share a pass."""
+CG_STEPS = 100
+"""Steps of CG for one solve that the estimate of self-influence's cost expects."""
+MAX_CG_OPERATIONS = 1e12
+"""Multiply-adds, a quarter of an hour or so, above which self-influence by CG must be asked for."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +63,35 @@ def stream_scores(
     n = engine.problem.n_rows
     collector = sink.open(S.shape[1], n, 1.0 if effect == "removal" else -1.0)
 
-    def task(block: Block) -> int:
-        scores = engine.row_dot(block, S)
+    def add(part: Block) -> None:
+        scores = engine.row_dot(part, S)
         scores += constant
         if direct is not None:
-            scores -= engine.problem.W * direct[:, block.rows]
-        scores *= scale[block.rows]
-        collector.add(block.start, scores)
+            scores -= engine.problem.W * direct[:, part.rows]
+        scores *= scale[part.rows]
+        collector.add(part.start, scores)
+
+    def task(block: Block) -> int:
+        for part in block.parts(S.shape[1]):
+            add(part)
         if progress is not None:
             progress("scoring", block.stop, n)
         return block.stop
 
     engine.problem.rows.map_reduce(task, lambda _, stop: stop, 1)
     return collector.result()
+
+
+def refuse_dear(engine: GLMEngine, solver: Solver) -> None:
+    """UnsupportedError where self-influence would need too many solves by CG."""
+    n, rows = engine.problem.n_rows, engine.problem.rows
+    operations = 2.0 * n * CG_STEPS * n * (rows.n_features * rows.density + 1)
+    if isinstance(solver, CG) and operations > MAX_CG_OPERATIONS:
+        raise UnsupportedError(
+            f"self-influence needs a solve for each of {n} rows, by CG about {operations:.0e} "
+            "multiply-adds: ask about fewer rows with on_params(rows) or leave_one_out(rows), "
+            "reduce the columns, or pass solver=fi.solvers.CG() to have it done all the same"
+        )
 
 
 def self_influence(
@@ -80,8 +103,8 @@ def self_influence(
     from_fold = prepared.apply(engine.fold[:, None])[:, 0]
 
     def task(block: Block) -> int:
-        for at in _pieces(block, engine.n_params):
-            design = engine.design(block.X[at.start - block.start : at.stop - block.start])
+        for part in block.parts(engine.n_params, SIDES):
+            at, design = part.rows, engine.design(part.X)
             solved = prepared.apply(np.ascontiguousarray(design.T))
             quadratic = np.einsum("ij,ji->i", design, solved)
             d1 = engine.d1[at]
@@ -92,10 +115,3 @@ def self_influence(
 
     engine.problem.rows.map_reduce(task, lambda _, stop: stop, 1)
     return out
-
-
-def _pieces(block: Block, p: int, budget: int = 1 << 23) -> list[slice]:
-    """Parts of a block small enough that p numbers per row fit the budget in bytes."""
-    step = max(1, budget // (8 * p))
-    starts = range(block.start, block.stop, step)
-    return [slice(a, min(a + step, block.stop)) for a in starts]

@@ -6,12 +6,16 @@ import math
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.sparse.linalg import LinearOperator, lsmr
 
 from fastinfluence.errors import NoOptimumError
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem
+from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray
 
+DENSE_BYTES = 1 << 28
+"""Largest X that is written out as a float64 array for a least-squares start."""
 SEARCH = 30.0
 """Half-width of the search for a constant, on the logarithmic (or logit) scale of its domain."""
 
@@ -25,7 +29,7 @@ def starting_point(problem: Problem) -> FloatArray:
         If none is found: without an intercept, or with offsets wider than the domain.
     """
     low, high = problem.spec.loss.f_domain
-    theta = np.zeros(problem.n_params)
+    theta: FloatArray = np.zeros(problem.n_params)
     if math.isinf(low) and math.isinf(high):
         return theta
     constant = _best_constant(problem, low, high)
@@ -34,9 +38,9 @@ def starting_point(problem: Problem) -> FloatArray:
         theta[-1] = constant - offset.mean()
         f = theta[-1] + offset
     else:
-        X = problem.rows.take(np.arange(problem.n_rows))
-        theta = np.linalg.lstsq(X, constant - offset, rcond=None)[0]
-        f = X @ theta + offset
+        X = problem.rows.take(slice(None))
+        theta = _least_squares(X, constant - offset)
+        f = X.linear(theta) + offset
     if not ((f > low) & (f < high)).all():
         raise NoOptimumError(
             f"no starting point found: {problem.spec.loss.name} needs every linear predictor in "
@@ -44,6 +48,17 @@ def starting_point(problem: Problem) -> FloatArray:
             "link whose domain is the real line"
         )
     return theta
+
+
+def _least_squares(X: Features, target: FloatArray) -> FloatArray:
+    """The shortest theta of the closest X·theta, shape (d,); X is written out where it is small."""
+    shape = (len(X), X.n_features)
+    if 8 * shape[0] * shape[1] <= DENSE_BYTES:
+        return np.asarray(np.linalg.lstsq(X.toarray(), target, rcond=None)[0])
+    operator = LinearOperator(
+        shape, matvec=X.linear, rmatvec=lambda c: X.transposed(c, X.n_features), dtype=np.float64
+    )
+    return np.asarray(lsmr(operator, target, atol=1e-10, btol=1e-10)[0])
 
 
 def _best_constant(problem: Problem, low: float, high: float) -> float:

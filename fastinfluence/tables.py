@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 
 from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.sparse import as_csr
 from fastinfluence.types import FloatArray
 
 
 @dataclass(frozen=True)
 class Table:
-    """A numeric table: values (n, d), one name per column, the caller's row labels if any."""
+    """A numeric table: values (n, d), one name per column, the caller's row labels if any.
 
-    values: FloatArray
+    The values are a float array or a SciPy CSR array without duplicates.
+    """
+
+    values: Any
     names: tuple[str, ...]
     labels: Sequence[Any] | None = None
     named: bool = False
@@ -30,13 +34,12 @@ def as_table(X: Any, what: str = "X") -> Table:
     ------
     InputError
         If X is not two-dimensional, not numeric, or empty.
-    UnsupportedError
-        If X is a sparse matrix.
     """
     if isinstance(X, Table):
         return X
     if hasattr(X, "tocsr"):
-        raise UnsupportedError(f"{what} is a sparse matrix: pass {what}.toarray() if it fits")
+        values = as_csr(X, what)
+        return Table(values, tuple(f"x{j}" for j in range(values.shape[1])))
     if isinstance(X, np.ma.MaskedArray):
         raise InputError(f"{what} is a masked array: fill or drop the masked entries first")
     if isinstance(X, np.ndarray):

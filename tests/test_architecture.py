@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("inputs",),
     ("rows", "spec"),
     ("tables",),
+    ("sparse",),
     ("kernels",),
     ("progress",),
     ("types",),

@@ -107,16 +107,6 @@ def test_test_columns_are_matched_by_name():
     check(lambda: infl.on_loss(other[["a", "b"]], y_test), ["X_test", "columns", "c"])
 
 
-@pytest.mark.parametrize("name", ["csr_array", "csc_matrix", "coo_array"])
-def test_sparse_matrices_are_refused_for_now(name):
-    sparse = pytest.importorskip("scipy.sparse")
-    check(
-        lambda: make(X=getattr(sparse, name)(X)),
-        ["sparse", "toarray|dense"],
-        errors.UnsupportedError,
-    )
-
-
 def test_the_name_of_a_column_is_in_the_message():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X_with(np.nan), columns=["age", "height", "weight in kg"])

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from fastinfluence.errors import InputError, UnsupportedError
-from fastinfluence.tables import Table
-
-MAX_DENSE_BYTES = 4 << 30
-"""Largest sparse output that is expanded to a dense table without being asked."""
+from fastinfluence.errors import InputError
+from fastinfluence.tables import Table, as_table
 
 
 def split_pipeline(fitted: Any) -> tuple[Callable[[Any], Table] | None, Any]:
@@ -36,24 +31,12 @@ class _Transform:
             out = self._steps.transform(X)
         except ValueError as error:
             raise InputError(f"the Pipeline's transformers refused the rows: {error}") from error
-        values = _dense(out)
-        return Table(values, self._names(values.shape[1]), getattr(X, "index", None))
+        table = as_table(out, "the Pipeline's output")
+        names = self._names(table.values.shape[1])
+        return Table(table.values, names, getattr(X, "index", None))
 
     def _names(self, d: int) -> tuple[str, ...]:
         try:
             return tuple(str(name) for name in self._steps.get_feature_names_out())
         except (AttributeError, ValueError):  # a transformer that cannot name its columns
             return tuple(f"x{j}" for j in range(d))
-
-
-def _dense(out: Any) -> np.ndarray[Any, Any]:
-    if hasattr(out, "tocsr"):
-        size = 8 * out.shape[0] * out.shape[1]
-        if size > MAX_DENSE_BYTES:
-            raise UnsupportedError(
-                f"the Pipeline's sparse output would take {size / 2**30:.1f} GiB as a dense "
-                "table: reduce its columns"
-            )
-        out = out.toarray()
-    values = np.asarray(out)
-    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)

@@ -136,7 +136,7 @@ def _refitter(
     def refit(rows: IntArray) -> FloatArray:
         estimator = clone(objective.frozen)
         w = None if weights is None else problem.w[rows]
-        estimator.fit(problem.rows.take(rows), targets[rows], sample_weight=w)
+        estimator.fit(problem.rows.take(rows).native(), targets[rows], sample_weight=w)
         return _theta(estimator)
 
     return refit

@@ -1,4 +1,4 @@
-"""Generalised linear models on dense rows."""
+"""Generalised linear models on rows of any storage."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from fastinfluence.engines.root import CurvatureRoot
 from fastinfluence.engines.row_curvature import RowCurvature
 from fastinfluence.errors import InputError, LossError, UnsupportedError
-from fastinfluence.kernels.cpu import glm as kernels
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import Block
+from fastinfluence.rows.features import Features, squared
 from fastinfluence.types import FloatArray, IntArray
 
 OUTPUTS = ("raw", "mean")
@@ -79,7 +79,7 @@ class GLMEngine:
         def task(block: Block) -> tuple[float, FloatArray, FloatArray]:
             at = block.rows
             f = self.f[at]
-            kernels.linear_block(block.X, self.theta, f)
+            f[:] = block.X.linear(self.theta)
             if problem.offset is not None:
                 f += problem.offset[at]
             value = np.empty_like(f)
@@ -87,9 +87,7 @@ class GLMEngine:
             kernel(f[:, None], problem.y[at], self._params, *(c[:, None] for c in columns))
             self._flatten_absent(at, value)
             slope = problem.w[at] * self.d1[at]
-            gradient, size = np.zeros_like(self.theta), np.zeros_like(self.theta)
-            kernels.gradient_block(block.X, slope, gradient, size)
-            return float(problem.w[at] @ value), gradient, size
+            return float(problem.w[at] @ value), *block.X.gradient(slope, len(self.theta))
 
         total, gradient, scale = problem.rows.map_reduce(task, _add_all, problem.n_threads)
         self._check_domain()
@@ -128,18 +126,12 @@ class GLMEngine:
 
     def row_products(self, V: FloatArray, scale: FloatArray) -> FloatArray:
         """Σ_i scale_i x̃_i x̃_iᵀ V over all rows, shape (p, t): one pass."""
-        fused = V.shape[1] == 1
-        v = np.ascontiguousarray(V[:, 0], dtype=np.float64) if fused else V
+        rows, V = self.problem.rows, np.ascontiguousarray(V, dtype=np.float64)
 
         def task(block: Block) -> FloatArray:
-            if fused:
-                out = np.zeros(len(v))
-                kernels.hvp_block(block.X, scale[block.rows], v, out)
-                return out[:, None]
-            products = scale[block.rows, None] * self._linear(block.X, V)
-            return self._transposed(block.X, products)
+            return block.X.hvp(scale[block.rows], V)
 
-        return self.problem.rows.map_reduce(task, _add, self.problem.n_threads if fused else 1)
+        return rows.map_reduce(task, _add, rows.threads(V.shape[1], self.problem.n_threads))
 
     @cached_property
     def row_curvature(self) -> RowCurvature:
@@ -160,16 +152,14 @@ class GLMEngine:
 
     def weighted_gram(self, scale: FloatArray) -> FloatArray:
         """Σ_i scale_i x_i x_iᵀ with the intercept's column of ones, shape (p, p)."""
+        out = np.zeros((self.n_params, self.n_params))
 
-        def task(block: Block) -> FloatArray:
-            c = scale[block.rows]
-            X = self.design(block.X)
-            if (c >= 0).all():  # one array times its own transpose: half the operations
-                X = np.multiply(X, np.sqrt(c)[:, None])
-                return X.T @ X
-            return X.T @ (c[:, None] * X)
+        def task(block: Block) -> int:
+            block.X.add_gram(scale[block.rows], out)
+            return block.stop
 
-        return self.problem.rows.map_reduce(task, _add, 1)
+        self.problem.rows.map_reduce(task, max, 1)
+        return out
 
     def diagonal(self) -> FloatArray:
         """Diagonal of :meth:`hessian`, shape (p,), without forming it."""
@@ -177,24 +167,20 @@ class GLMEngine:
         scale = problem.w * self.d2 / problem.W
 
         def task(block: Block) -> FloatArray:
-            X = block.X.astype(np.float64, copy=False)
-            return self._transposed(X * X, scale[block.rows])
+            return block.X.mapped(squared).transposed(scale[block.rows], self.n_params)
 
         return problem.rows.map_reduce(task, _add, 1) + problem.penalty
 
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
-        d = block.X.shape[1]
-        out = S[:d].T @ block.X.T
-        if len(S) > d:
-            out += S[d][:, None]
+        out = block.X.row_dot(S)
         out *= self.d1[block.rows]
         return out
 
     def mixed_vjp(self, rows: IntArray, s: FloatArray) -> FloatArray:
         """∇x (∇l_i · s) for the chosen rows, shape (k, d): d1 s + d2 (x̃·s) coef."""
-        X, d = self.problem.rows.take(rows), self.problem.rows.n_features
-        along = self._linear(X, s)
+        d = self.problem.rows.n_features
+        along = self.problem.rows.take(rows).linear(s)
         return self.d1[rows, None] * s[None, :d] + (self.d2[rows] * along)[:, None] * self.theta[:d]
 
     # -- gradients of single rows ------------------------------------------------------
@@ -224,12 +210,12 @@ class GLMEngine:
         """Pointwise outputs at the test rows for every column of Theta (p, k), each (t, k)."""
         if test.y is None:
             raise InputError("y_test is needed to evaluate the loss of test rows")
-        F = self._linear(test.X, Theta) + test.offset[:, None]
+        F = test.X.linear(Theta) + test.offset[:, None]
         return pointwise.evaluate(self._program, self._params, F, test.y, outputs)
 
     def predictions(self, test: TestRows, Theta: FloatArray, output: str) -> FloatArray:
         """Predictions of the test rows at every column of Theta (p, k), shape (t, k)."""
-        F = self._linear(test.X, Theta) + test.offset[:, None]
+        F = test.X.linear(Theta) + test.offset[:, None]
         if output == "raw":
             return F
         if output not in self._program.outputs:
@@ -239,24 +225,9 @@ class GLMEngine:
         (mean,) = pointwise.evaluate(self._program, self._params, F, y, (output,))
         return mean
 
-    # -- the implied column of ones ----------------------------------------------------
-
-    def design(self, X: FloatArray) -> FloatArray:
-        """X as float64 with the column of ones where the model has an intercept."""
-        if self.problem.spec.fit_intercept:
-            return np.concatenate([X, np.ones((len(X), 1))], axis=1, dtype=np.float64)
-        return X.astype(np.float64, copy=False)
-
-    def _linear(self, X: FloatArray, V: FloatArray) -> FloatArray:
-        d = X.shape[1]
-        out: FloatArray = X @ V[:d]
-        return out + V[d] if len(V) > d else out
-
-    def _transposed(self, X: FloatArray, C: FloatArray) -> FloatArray:
-        out: FloatArray = X.T @ C
-        if self.problem.spec.fit_intercept:
-            return np.concatenate([out, C.sum(axis=0, keepdims=True)])
-        return out
+    def design(self, X: Features) -> FloatArray:
+        """X as a dense float64 array, with a column of ones where the model has an intercept."""
+        return X.design(self.n_params)
 
 
 def _add(a: FloatArray, b: FloatArray) -> FloatArray:

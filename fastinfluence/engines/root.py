@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from fastinfluence.engines.glm import GLMEngine
 
 GRAM_ROWS = 512
-"""Rows taken at a time on one side of Z D Zᵀ."""
+"""Most rows taken at a time on one side of Z D Zᵀ."""
+GRAM_BYTES = 1 << 25
+"""Bytes that these rows, written out, may take."""
 
 
 class CurvatureRoot:
@@ -29,7 +31,7 @@ class CurvatureRoot:
         out = np.empty((self._rows.n_rows, V.shape[1]))
 
         def task(block: Block) -> int:
-            out[block.rows] = self._engine._linear(block.X, V)
+            out[block.rows] = block.X.linear(V)
             return block.stop
 
         self._rows.map_reduce(task, lambda _, stop: stop, 1)
@@ -41,7 +43,7 @@ class CurvatureRoot:
         scaled = self._root[:, None] * U
 
         def task(block: Block) -> FloatArray:
-            return self._engine._transposed(block.X, scaled[block.rows])
+            return block.X.transposed(scaled[block.rows], self._engine.n_params)
 
         return self._rows.map_reduce(task, lambda a, b: a + b, 1)
 
@@ -49,8 +51,9 @@ class CurvatureRoot:
         """Z diag(diagonal) Zᵀ, shape (n, n), without a copy of X."""
         n = self._rows.n_rows
         out = np.empty((n, n))
-        for first in range(0, n, GRAM_ROWS):
-            last = min(first + GRAM_ROWS, n)
+        step = max(1, min(GRAM_ROWS, GRAM_BYTES // (8 * self._engine.n_params)))
+        for first in range(0, n, step):
+            last = min(first + step, n)
             chosen = self._engine.design(self._rows.take(np.arange(first, last)))
             columns = np.ascontiguousarray((self._root[first:last, None] * chosen * diagonal).T)
             self._fill(out, first, last, columns)
@@ -63,7 +66,7 @@ class CurvatureRoot:
         def task(block: Block) -> int:
             if block.stop > first:
                 at = block.rows
-                products = self._engine._linear(block.X, columns)
+                products = block.X.linear(columns)
                 out[at, first:last] = self._root[at, None] * products
             return block.stop
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastinfluence.kernels.cpu import lissa as kernels
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.dense import DenseRows
+from fastinfluence.rows.features import squared
 from fastinfluence.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ class RowCurvature:
     @cached_property
     def _lengths(self) -> FloatArray:
         """‖x̃_i‖², shape (n,)."""
+        ones = np.ones(self._rows.n_features)
         out = np.full(self._rows.n_rows, float(self._engine.problem.spec.fit_intercept))
 
         def task(block: Block) -> int:
-            X = block.X
-            out[block.rows] += np.einsum("ij,ij->i", X, X, dtype=np.float64)
+            out[block.rows] += block.X.mapped(squared).linear(ones)
             return block.stop
 
         self._rows.map_reduce(task, lambda _, stop: stop, self._engine.problem.n_threads)
@@ -56,9 +57,7 @@ class RowCurvature:
 
     def product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
         """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
-        design = self._engine.design(self._rows.take(rows))
-        weights = scale * self._engine.d2[rows]
-        return np.asarray(design.T @ (weights[:, None] * (design @ V)))
+        return self._rows.take(rows).hvp(scale * self._engine.d2[rows], V)
 
     def recurse(
         self,
@@ -84,7 +83,7 @@ class RowCurvature:
         at_once = max(1, GATHER_BYTES // (8 * b * self._rows.n_features))
         for first in range(0, T, at_once):
             part = rows[first : first + at_once]
-            X = self._rows.take(part.ravel())
+            X = self._rows.take(part.ravel()).toarray()
             places = np.arange(part.size, dtype=np.intp).reshape(part.shape)
             kernels.recurse(X, places, step[first : first + at_once], shrink, V, reach, cur)
 

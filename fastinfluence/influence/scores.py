@@ -10,7 +10,7 @@ from fastinfluence.engines.glm import OUTPUTS
 from fastinfluence.errors import InputError
 from fastinfluence.influence.base import InfluenceBase
 from fastinfluence.inputs import checked_rows, finite_matrix, one_of
-from fastinfluence.scoring import Scale, self_influence, stream_scores
+from fastinfluence.scoring import Scale, refuse_dear, self_influence, stream_scores
 from fastinfluence.sinks import Matrix, Sink
 from fastinfluence.solvers import Solution
 from fastinfluence.types import Effect, FloatArray
@@ -152,8 +152,16 @@ class Scores(InfluenceBase):
         """Every row's influence on its own loss, shape (n,).
 
         ``"removal"``: (w_i/W)·∇l_iᵀH⁻¹g_i, zero or positive up to the penalty's term. Large
-        values mark rows that the model fits only because they are there.
+        values mark rows that the model fits only because they are there. One solve for each
+        row, shared between rows where H is factorised.
+
+        Raises
+        ------
+        UnsupportedError
+            If ``solver="auto"`` chose CG and n solves would take too long.
         """
+        if isinstance(self._settings.solver, str):
+            refuse_dear(self._engine, self._choice.solver)
         return self_influence(self._engine, self._prepared, effect, self._settings.progress)
 
     def _score(

@@ -42,10 +42,9 @@ def leave_out_gradients(
     problem: Problem, Theta: FloatArray, sets: RemovalSets, penalty: FloatArray
 ) -> FloatArray:
     """∇R_G at column j of Theta (p, k) without set j, times the weight that remains (or 1)."""
-    loss, d = problem.spec.loss, problem.rows.n_features
+    loss = problem.spec.loss
     kernel = pointwise.kernel(loss.program, ("d1",))
-    coef = np.ascontiguousarray(Theta[:d])
-    intercept = Theta[d] if problem.spec.fit_intercept else None
+    Theta = np.ascontiguousarray(Theta)
 
     def slopes(F: FloatArray, y: FloatArray, w: FloatArray) -> FloatArray:
         kernel(F, y, loss.param_values, F)
@@ -53,14 +52,11 @@ def leave_out_gradients(
         return F
 
     def task(block: Block) -> FloatArray:
-        F: FloatArray = block.X @ coef
-        if intercept is not None:
-            F += intercept
+        F = block.X.linear(Theta)
         if problem.offset is not None:
             F += problem.offset[block.rows, None]
         slope = slopes(F, problem.y[block.rows], problem.w[block.rows])
-        out: FloatArray = block.X.T @ slope
-        return out if intercept is None else np.vstack([out, slope.sum(axis=0)])
+        return block.X.transposed(slope, len(Theta))
 
     total = problem.rows.map_reduce(task, np.add, problem.n_threads)
     out: FloatArray = total - _own_terms(problem, Theta, sets).T + penalty * Theta
@@ -71,13 +67,11 @@ def _own_terms(problem: Problem, Theta: FloatArray, sets: RemovalSets) -> FloatA
     """Σ_{i∈G} w_i ∇l_i at each set's own theta, shape (k, p)."""
     rows, loss = sets.rows, problem.spec.loss
     X = problem.rows.take(rows)
-    if problem.spec.fit_intercept:
-        X = np.concatenate([X, np.ones((len(X), 1))], axis=1)
-    f = np.einsum("ij,ji->i", X, Theta[:, sets.owner])
+    f = X.paired(np.ascontiguousarray(Theta.T), sets.owner)
     if problem.offset is not None:
         f += problem.offset[rows]
     (d1,) = pointwise.evaluate(loss.program, loss.param_values, f, problem.y[rows], ("d1",))
-    return sets.sum((problem.w[rows] * d1)[:, None] * X)
+    return X.grouped(problem.w[rows] * d1, sets.owner, len(sets), len(Theta))
 
 
 def retrain(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +14,18 @@ from fastinfluence.errors import FastInfluenceWarning
 from fastinfluence.fit import minimize
 from fastinfluence.inputs import listed, one_of
 from fastinfluence.progress import Progress, silent
-from fastinfluence.removal.chord import retrain, without_rows
+from fastinfluence.removal.by_products import leave_out_by_products
+from fastinfluence.removal.chord import Retrained, retrain, without_rows
 from fastinfluence.removal.sets import RemovalSets
-from fastinfluence.removal.system import LeaveOutInverse, ShiftedInverse
+from fastinfluence.removal.system import LeaveOutInverse, ShiftedInverse, too_large
 from fastinfluence.solvers.base import Prepared
 from fastinfluence.types import FloatArray, IntArray
 
 METHODS = ("influence", "newton", "exact", "refit")
 BATCH_BYTES = 1 << 24
 """Bytes that one batch of removals may take for its linear predictors in a block of rows."""
+GROUP_BYTES = 1 << 27
+"""Bytes that the dense rows of one batch of groups, and their solutions, may take."""
 
 
 @dataclass(frozen=True)
@@ -87,23 +91,22 @@ def leave_out(
         return _first_order(engine, prepared, sets)
     if method == "exact":
         engine = _at_optimum(engine, tol)
-    shifted = ShiftedInverse(engine, sets.weight(engine.problem))
-    if shifted.dropped:
-        _warn(
-            f"H is singular: {shifted.dropped} combination(s) of columns have no curvature "
-            "(collinear columns?); the changes of smallest norm are used. Drop a column or add "
-            "l2 > 0"
-        )
-    k, size = len(sets), _batch_size(engine)
-    parts = []
-    for start in range(0, k, size):
-        parts.append(_batch(engine, shifted, sets.part(start, start + size), method, tol))
-        progress(f"leave-one-out ({method})", min(start + size, k), k)
+    if too_large(engine.n_params):
+        out = leave_out_by_products(engine, sets, method, tol, progress)
+    else:
+        shifted = ShiftedInverse(engine, sets.weight(engine.problem))
+        if shifted.dropped:
+            _warn(
+                f"H is singular: {shifted.dropped} combination(s) of columns have no curvature "
+                "(collinear columns?); the changes of smallest norm are used. Drop a column or "
+                "add l2 > 0"
+            )
+        out = _by_factor(engine, shifted, sets, method, tol, progress)
     removal = Removal(
-        theta=np.concatenate([part[0] for part in parts]),
+        theta=out.theta,
         theta_old=engine.theta,
-        gradient_norms=np.concatenate([part[1] for part in parts]),
-        iterations=np.concatenate([part[2] for part in parts]),
+        gradient_norms=out.gradient_norms,
+        iterations=out.iterations,
         method=method,
         sets=sets,
         engine=engine,
@@ -113,10 +116,31 @@ def leave_out(
     return removal
 
 
+def _by_factor(
+    engine: GLMEngine,
+    shifted: ShiftedInverse,
+    sets: RemovalSets,
+    method: str,
+    tol: float,
+    progress: Progress,
+) -> Retrained:
+    parts = []
+    for start, stop in _batches(engine, sets):
+        parts.append(_batch(engine, shifted, sets.part(start, stop), method, tol))
+        progress(f"leave-one-out ({method})", stop, len(sets))
+    return Retrained(
+        theta=np.concatenate([part.theta for part in parts]),
+        gradient_norms=np.concatenate([part.gradient_norms for part in parts]),
+        iterations=np.concatenate([part.iterations for part in parts]),
+    )
+
+
 def _first_order(engine: GLMEngine, prepared: Prepared, sets: RemovalSets) -> Removal:
     problem, k = engine.problem, len(sets)
-    g = engine.row_gradients(sets.rows) + engine.fold
-    weighted = sets.sum((problem.w[sets.rows] / problem.W)[:, None] * g)
+    share = problem.w[sets.rows] / problem.W
+    X, p = problem.rows.take(sets.rows), engine.n_params
+    weighted = X.grouped(share * engine.d1[sets.rows], sets.owner, k, p)
+    weighted += sets.sum(share)[:, None] * engine.fold
     return Removal(
         theta=engine.theta + prepared.apply(np.ascontiguousarray(weighted.T)).T,
         theta_old=engine.theta,
@@ -141,16 +165,15 @@ def _at_optimum(engine: GLMEngine, tol: float) -> GLMEngine:
 
 def _batch(
     engine: GLMEngine, shifted: ShiftedInverse, sets: RemovalSets, method: str, tol: float
-) -> tuple[FloatArray, FloatArray, IntArray]:
+) -> Retrained:
     inverse = LeaveOutInverse(engine, shifted, sets)
     start = engine.theta[:, None] + newton_steps(engine, inverse, sets)
     start[:, inverse.singular] = np.nan
     if method == "newton":
         k = len(sets)
-        return start.T, np.full(k, np.nan), np.zeros(k, dtype=np.intp)
+        return Retrained(start.T, np.full(k, np.nan), np.zeros(k, dtype=np.intp))
     penalty = shifted.penalty(inverse.removed)
-    out = retrain(engine, inverse, sets, start, penalty, tol)
-    return out.theta, out.gradient_norms, out.iterations
+    return retrain(engine, inverse, sets, start, penalty, tol)
 
 
 def newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets) -> FloatArray:
@@ -158,6 +181,19 @@ def newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets)
     drift = engine.gradient if engine.problem.mean_form else np.zeros(engine.n_params)
     slopes = engine.problem.w[sets.rows] * engine.d1[sets.rows]
     return inverse.steps(slopes, engine.fold - drift)
+
+
+def _batches(engine: GLMEngine, sets: RemovalSets) -> Iterator[tuple[int, int]]:
+    """First and last set of each batch."""
+    k, size, p = len(sets), _batch_size(engine), engine.n_params
+    dense_rows = np.cumsum(np.minimum(sets.sizes, p))
+    limit = size if sets.singles else GROUP_BYTES // (16 * p)
+    start, before = 0, 0
+    while start < k:
+        fits = int(np.searchsorted(dense_rows, before + limit, side="right"))
+        stop = min(max(fits, start + 1), start + size)
+        yield start, stop
+        start, before = stop, int(dense_rows[stop - 1])
 
 
 def _batch_size(engine: GLMEngine) -> int:

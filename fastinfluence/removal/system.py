@@ -17,7 +17,9 @@ import numpy as np
 from scipy.linalg import eigh, solve_triangular
 
 from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.errors import UnsupportedError
 from fastinfluence.removal.sets import RemovalSets
+from fastinfluence.solvers.choose import MAX_DIRECT_BYTES
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.types import BoolArray, FloatArray
 
@@ -27,11 +29,21 @@ SINGULAR = 1e-9
 """A pivot 1 − h below this leaves too few digits: the removal makes the Hessian singular."""
 
 
+def too_large(p: int) -> bool:
+    """Whether a p×p matrix is too large to be formed without being asked for."""
+    return 8 * p * p > MAX_DIRECT_BYTES
+
+
 class ShiftedInverse:
     """Solves with A + (W − w)·L (or A + L in sum form) for any removed weight w."""
 
     def __init__(self, engine: GLMEngine, removed: FloatArray) -> None:
-        problem = engine.problem
+        problem, p = engine.problem, engine.n_params
+        if too_large(p):
+            raise UnsupportedError(
+                f"this needs a factor of the {p}×{p} curvature, {8 * p * p / 2**30:.0f} GiB: "
+                "ask for single rows (leave_one_out(rows), on_params), which multiply with it only"
+            )
         self._A = engine.weighted_gram(problem.w * engine.d2)
         self._l2, self._W = problem.l2, problem.W
         self._shifts = problem.mean_form and bool(self._l2.any())
@@ -89,11 +101,13 @@ class LeaveOutInverse:
     def __init__(self, engine: GLMEngine, shifted: ShiftedInverse, sets: RemovalSets) -> None:
         self._shifted = shifted
         self.removed = sets.weight(engine.problem)
-        self.design = engine.design(engine.problem.rows.take(sets.rows))
+        self._p = engine.n_params
+        self.X = engine.problem.rows.take(sets.rows)
         self._c = engine.problem.w[sets.rows] * engine.d2[sets.rows]
         self._sets = sets
         self.singular: BoolArray = np.zeros(len(sets), dtype=bool)
         if sets.singles:
+            self.design = self.X.design(self._p)
             self._Z = shifted.solve(np.ascontiguousarray(self.design.T), self.removed)
             self._pivot = 1.0 - self._c * np.einsum("ij,ji->i", self.design, self._Z)
             self.singular = np.abs(self._pivot) < SINGULAR
@@ -107,7 +121,8 @@ class LeaveOutInverse:
         """
         every = np.ones(len(self._sets), dtype=bool)
         if not self._sets.singles:
-            weighted = self._sets.sum(slopes[:, None] * self.design)
+            sets = self._sets
+            weighted = self.X.grouped(slopes, sets.owner, len(sets), self._p)
             weighted += self.removed[:, None] * common
             return self.solve(np.ascontiguousarray(weighted.T), every)
         Y = slopes * self._Z
@@ -133,11 +148,14 @@ class LeaveOutInverse:
 
     def _prepare(self, j: int) -> Factor | tuple[FloatArray, FloatArray, FloatArray]:
         at = slice(self._sets.starts[j], self._sets.starts[j + 1])
-        X, c, w = self.design[at], self._c[at], self.removed[j]
-        if len(X) >= X.shape[1]:
-            factor = Factor(self._shifted.matrix(float(w)) - X.T @ (c[:, None] * X))
-            self.singular[j] = factor.rank < X.shape[1] - self._shifted.dropped
+        c, w = self._c[at], self.removed[j]
+        if len(c) >= self._p:
+            matrix = self._shifted.matrix(float(w))
+            self.X[at].add_gram(-c, matrix)
+            factor = Factor(matrix)
+            self.singular[j] = factor.rank < self._p - self._shifted.dropped
             return factor
+        X = self.X[at].design(self._p)
         Z = self._shifted.solve(np.ascontiguousarray(X.T), np.full(len(X), w))
         core = np.eye(len(X)) - c[:, None] * (X @ Z)
         self.singular[j] = float(np.linalg.svd(core, compute_uv=False).min()) < SINGULAR

@@ -15,7 +15,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from fastinfluence.types import FloatArray, IntArray
+from fastinfluence.rows.features import Features
+from fastinfluence.types import IntArray
 
 T = TypeVar("T")
 
@@ -27,16 +28,21 @@ THREAD_BYTES = 1 << 23
 
 
 class Block(NamedTuple):
-    """Rows ``start`` to ``stop`` of the table; ``X`` (stop - start, d) is C-contiguous."""
+    """Rows ``start`` to ``stop`` of the table."""
 
     start: int
     stop: int
-    X: FloatArray
+    X: Features
 
     @property
     def rows(self) -> slice:
         """The block's place in arrays that hold one entry per row."""
         return slice(self.start, self.stop)
+
+    def parts(self, numbers: int, at_least: int = 1) -> Iterator[Block]:
+        """Parts of the block small enough for so many float64 numbers a row to be written out."""
+        for at in self.X.pieces(numbers, at_least=at_least):
+            yield Block(self.start + at.start, self.start + at.stop, self.X[at])
 
 
 class Rows(Protocol):
@@ -54,13 +60,20 @@ class Rows(Protocol):
     def dtype(self) -> np.dtype[np.floating]:
         """Storage type of X, float32 or float64."""
 
+    @property
+    def density(self) -> float:
+        """Share of the n·d numbers that are stored."""
+
+    def threads(self, n_columns: int, n_threads: int) -> int:
+        """How many of ``n_threads`` help a pass that multiplies by so many columns."""
+
     def map_reduce(
         self, task: Callable[[Block], T], combine: Callable[[T, T], T], n_threads: int = 1
     ) -> T:
         """Apply ``task`` to every block; combine the results in block order."""
 
-    def take(self, rows: IntArray) -> FloatArray:
-        """The chosen rows as a dense float64 array, shape (len(rows), d)."""
+    def take(self, rows: IntArray | slice) -> Features:
+        """The chosen rows."""
 
 
 def available_threads() -> int:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from fastinfluence.kernels.cpu import glm as kernels
 from fastinfluence.rows.base import (
     BLOCK_BYTES,
     MIN_BLOCK_ROWS,
@@ -14,9 +15,106 @@ from fastinfluence.rows.base import (
     Block,
     ordered_map_reduce,
 )
+from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
+
+
+class DenseFeatures(Features):
+    """Rows of a C-contiguous float32 or float64 array X (b, d)."""
+
+    def __init__(self, X: FloatArray) -> None:
+        self.X = X
+        self.n_features = X.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, rows: slice | IntArray) -> DenseFeatures:
+        """Some of the rows; a contiguous slice is a view."""
+        return DenseFeatures(np.ascontiguousarray(self.X[rows]))
+
+    def native(self) -> FloatArray:
+        """The array itself."""
+        return self.X
+
+    def mapped(self, function: Callable[[FloatArray], FloatArray]) -> DenseFeatures:
+        """The same rows with ``function`` applied to each number."""
+        return DenseFeatures(function(self.X))
+
+    def toarray(self) -> FloatArray:
+        """The rows as float64, shape (b, d); the array itself where it is float64 already."""
+        return self.X.astype(np.float64, copy=False)
+
+    def first_not_finite(self) -> tuple[int, int, float] | None:
+        """Row, column and value of the first NaN or infinity.
+
+        Rows whose sum is finite hold neither, so a clean table costs one addition a number.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(self.X.sum(dtype=np.float64)):
+                return None
+        bad = np.argwhere(~np.isfinite(self.X))
+        if not len(bad):
+            return None
+        row, column = (int(k) for k in bad[0])
+        return row, column, float(self.X[row, column])
+
+    # -- products ----------------------------------------------------------------------
+
+    def linear(self, V: FloatArray) -> FloatArray:
+        """x̃_i·v for every column v of V (p, t), shape (b, t); (b,) for V of shape (p,)."""
+        if V.ndim != 1:
+            return super().linear(V)
+        out = np.empty(len(self))
+        kernels.linear_block(self.X, np.ascontiguousarray(V, dtype=np.float64), out)
+        return out
+
+    def gradient(self, slope: FloatArray, p: int) -> tuple[FloatArray, FloatArray]:
+        """Σ_i slope_i x̃_i and Σ_i |slope_i x̃_i| for slope (b,), in one pass over the rows."""
+        out, size = np.zeros(p), np.zeros(p)
+        kernels.gradient_block(self.X, slope, out, size)
+        return out, size
+
+    def _linear(self, V: FloatArray) -> FloatArray:
+        out: FloatArray = self.X @ V
+        return out
+
+    def row_dot(self, S: FloatArray) -> FloatArray:
+        """x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
+        d = self.n_features
+        out: FloatArray = S[:d].T @ self.X.T
+        if len(S) > d:
+            out += S[d][:, None]
+        return out
+
+    def _transposed(self, C: FloatArray, p: int) -> FloatArray:
+        out = np.empty((p, C.shape[1]))
+        np.matmul(self.X.T, C, out=out[: self.n_features])
+        return out
+
+    def hvp(self, scale: FloatArray, V: FloatArray) -> FloatArray:
+        """Σ_i scale_i x̃_i (x̃_i·v) for every column of V (p, t); a single column in one pass."""
+        if V.shape[1] != 1:
+            return super().hvp(scale, V)
+        out = np.zeros(len(V))
+        kernels.hvp_block(self.X, scale, np.ascontiguousarray(V[:, 0], dtype=np.float64), out)
+        return out[:, None]
+
+    def _add_gram(self, scale: FloatArray, out: FloatArray) -> None:
+        d = self.n_features
+        if (scale >= 0).all():  # one array times its own transpose: half the operations
+            X = np.multiply(self.X, np.sqrt(scale)[:, None], dtype=np.float64)
+            out[:d, :d] += X.T @ X
+        else:
+            out[:d, :d] += self.X.T @ (scale[:, None] * self.X)
+
+    def _paired(self, T: FloatArray, owner: IntArray) -> FloatArray:
+        out = np.empty(len(self))
+        for at in self.pieces(self.n_features):
+            out[at] = np.einsum("ij,ij->i", self.X[at], T[owner[at], : self.n_features])
+        return out
 
 
 class DenseRows:
@@ -34,6 +132,7 @@ class DenseRows:
     def __init__(self, X: FloatArray) -> None:
         self.X = X
         self.n_rows, self.n_features = X.shape
+        self.density = 1.0
         self.dtype = X.dtype.newbyteorder("=")
         row_bytes = max(1, self.n_features * self.dtype.itemsize)
         self.block_rows = max(MIN_BLOCK_ROWS, BLOCK_BYTES // row_bytes)
@@ -42,7 +141,11 @@ class DenseRows:
         """The table as consecutive blocks of ``block_rows`` rows."""
         for start in range(0, self.n_rows, self.block_rows):
             stop = min(start + self.block_rows, self.n_rows)
-            yield Block(start, stop, np.ascontiguousarray(self.X[start:stop], dtype=self.dtype))
+            yield Block(start, stop, self.take(slice(start, stop)))
+
+    def threads(self, n_columns: int, n_threads: int) -> int:
+        """Threads for products with so many columns: several columns are left to BLAS."""
+        return n_threads if n_columns == 1 else 1
 
     def map_reduce(
         self, task: Callable[[Block], T], combine: Callable[[T, T], T], n_threads: int = 1
@@ -51,6 +154,6 @@ class DenseRows:
         small = self.n_rows * self.n_features * self.dtype.itemsize < THREAD_BYTES
         return ordered_map_reduce(self.blocks(), task, combine, 1 if small else n_threads)
 
-    def take(self, rows: IntArray) -> FloatArray:
-        """The chosen rows as a dense float64 array, shape (len(rows), d)."""
-        return np.ascontiguousarray(self.X[rows], dtype=np.float64)
+    def take(self, rows: IntArray | slice) -> Features:
+        """The chosen rows."""
+        return DenseFeatures(np.ascontiguousarray(self.X[rows], dtype=self.dtype))

@@ -8,7 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 from fastinfluence.rows.base import Block, Rows
-from fastinfluence.types import FloatArray, IntArray
+from fastinfluence.rows.features import Features
+from fastinfluence.types import IntArray
 
 T = TypeVar("T")
 
@@ -31,8 +32,12 @@ class RowView:
         self.source: Rows = source.source if isinstance(source, RowView) else source
         self.kept: IntArray = source.kept[kept] if isinstance(source, RowView) else kept
         self.n_rows, self.n_features = len(kept), source.n_features
-        self.dtype = source.dtype
+        self.dtype, self.density = source.dtype, source.density
         self.block_rows = int(getattr(source, "block_rows", source.n_rows))
+
+    def threads(self, n_columns: int, n_threads: int) -> int:
+        """As the source's."""
+        return self.source.threads(n_columns, n_threads)
 
     def map_reduce(
         self, task: Callable[[Block], T], combine: Callable[[T, T], T], n_threads: int = 1
@@ -50,6 +55,6 @@ class RowView:
 
         return self.source.map_reduce(on_kept, combine, n_threads)
 
-    def take(self, rows: IntArray) -> FloatArray:
-        """The chosen rows as a dense float64 array, shape (len(rows), d)."""
+    def take(self, rows: IntArray | slice) -> Features:
+        """The chosen rows."""
         return self.source.take(self.kept[rows])
