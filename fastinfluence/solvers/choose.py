@@ -4,43 +4,129 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastinfluence.curvature import Curvature
-from fastinfluence.solvers.base import Solver
-from fastinfluence.solvers.cg import CG
-from fastinfluence.solvers.direct import Direct
+import numpy as np
 
-CG_STEPS = 100
-"""Iterations per right-hand side that the cost model expects of CG."""
-GEMM_SPEEDUP = 8.0
-"""How much faster a multiply-add runs in a matrix product than in a pass bound by memory."""
+from fastinfluence.curvature import Curvature
+from fastinfluence.solvers import cost
+from fastinfluence.solvers.base import Solver
+from fastinfluence.solvers.cg import CG, Jacobi
+from fastinfluence.solvers.direct import Direct
+from fastinfluence.solvers.dual import has_dual
+from fastinfluence.solvers.nystrom import Nystrom
+
+FEWEST_STEPS = 8
+"""If direct solution beats even this many CG steps, nothing is tried out."""
+PROBE_STEPS = 6
+PROBE_SHARE = 0.4
+"""A probe may cost this share of the direct solution it may replace."""
+BLIND_STEPS = 100
+"""CG steps assumed where a probe would cost too much."""
+NYSTROM_FROM = 120
+"""CG steps from which the spectrum is uneven enough for a low-rank preconditioner."""
+NYSTROM_RANK = 128
+NYSTROM_GAIN = 4.0
+"""Typical rank of the adaptive preconditioner, and how many times fewer steps it then needs."""
 MAX_DIRECT_BYTES = 4 << 30
-"""Largest p×p matrix that is formed without being asked for."""
+"""Largest matrix that is formed without being asked for."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A solver and the reason for it."""
+    """A solver, the reason for it, and what each candidate was predicted to take.
+
+    Attributes
+    ----------
+    solver : Solver
+    reason : str
+    seconds : dict of str to float
+        Predicted seconds of every candidate, for a machine of the class in ``cost.py``.
+    steps : float
+        CG steps that the prediction rests on; NaN where CG was out of the question.
+    """
 
     solver: Solver
     reason: str
+    seconds: dict[str, float] | None = None
+    steps: float = float("nan")
 
 
 def choose(operator: Curvature, n_sides: int = 100) -> Choice:
-    """Direct or CG for ``n_sides`` right-hand sides, by operation counts.
+    """The solver predicted to be fastest for ``n_sides`` right-hand sides.
 
-    Direct: n p² + p³/3 + 2 p² t multiply-adds at matrix-product speed. CG: 2 n p t·CG_STEPS
-    at the same speed once t ≥ 8, at memory speed below.
+    Candidates are direct solution over the parameters or over the rows, and CG with either
+    preconditioner. How many steps CG needs is found by six steps on a random side, where
+    the answer could matter.
     """
-    n, p = operator.engine.problem.n_rows, operator.shape[0]
-    if 8 * p * p > MAX_DIRECT_BYTES:
-        return Choice(CG(), f"CG: the {p}×{p} curvature would take {8 * p * p / 2**30:.0f} GiB")
-    direct = (n * p * p + p**3 / 3 + 2 * p * p * n_sides) / GEMM_SPEEDUP
-    per_step = 2 * n * p * n_sides / (GEMM_SPEEDUP if n_sides >= 8 else 1.0)
-    cg = CG_STEPS * per_step
-    solver: Solver = Direct() if direct <= cg else CG()
-    name = "direct" if direct <= cg else "CG"
-    return Choice(
-        solver,
-        f"{name}: for {n_sides} right-hand sides, n = {n}, p = {p}, direct costs {direct:.1e} "
-        f"and CG about {cg:.1e} multiply-adds at memory speed",
+    size = _size(operator, n_sides)
+    seconds = _direct_costs(operator, size)
+    best_direct = min(seconds.values(), default=np.inf)
+    steps = float("nan")
+    if best_direct > cost.cg(size, FEWEST_STEPS):
+        steps = _predicted_steps(operator, size, best_direct)
+        if np.isfinite(steps) or not seconds:
+            expected = steps if np.isfinite(steps) else float(BLIND_STEPS)
+            seconds["CG"] = cost.cg(size, expected)
+            if expected >= NYSTROM_FROM:
+                rank, fewer = min(NYSTROM_RANK, size.p), expected / NYSTROM_GAIN
+                seconds["CG with Nyström"] = cost.nystrom(size, rank, fewer)
+    name = min(seconds, key=lambda key: seconds[key])
+    return Choice(_SOLVERS[name], _reason(name, seconds, size, steps), seconds, steps)
+
+
+_SOLVERS: dict[str, Solver] = {
+    "direct": Direct("primal"),
+    "direct, dual": Direct("dual"),
+    "CG": CG(),
+    "CG with Nyström": CG(preconditioner=Nystrom()),
+}
+
+
+def _size(operator: Curvature, n_sides: int) -> cost.Size:
+    problem = operator.engine.problem
+    rows = problem.rows
+    return cost.Size(
+        n=problem.n_rows,
+        p=operator.shape[0],
+        t=n_sides,
+        density=float(getattr(rows, "density", 1.0)),
+        block_rows=int(getattr(rows, "block_rows", problem.n_rows)),
+    )
+
+
+def _direct_costs(operator: Curvature, size: cost.Size) -> dict[str, float]:
+    found = {}
+    if 8 * size.p**2 <= MAX_DIRECT_BYTES:
+        found["direct"] = cost.primal(size)
+    if size.n < size.p and 8 * size.n**2 <= MAX_DIRECT_BYTES and has_dual(operator):
+        found["direct, dual"] = cost.dual(size)
+    return found
+
+
+def _predicted_steps(operator: Curvature, size: cost.Size, direct: float) -> float:
+    """Steps of Jacobi-preconditioned CG from a short run; NaN where H bends downwards."""
+    single = cost.Size(size.n, size.p, 1, size.density, size.block_rows)
+    if cost.cg(single, PROBE_STEPS) > PROBE_SHARE * direct:
+        return float(min(BLIND_STEPS, size.p))
+    side = np.random.default_rng(0).standard_normal((size.p, 1))
+    config = CG(preconditioner=Jacobi(), max_iterations=PROBE_STEPS)
+    run = config.prepare(operator).solve(side)
+    if (~run.converged & (run.iterations < PROBE_STEPS)).any():
+        return float("nan")
+    if run.converged.all():
+        return float(run.iterations[0])
+    fall = float(run.residual_norms[0]) / float(np.linalg.norm(side))
+    rate = -np.log(min(fall, 0.99)) / PROBE_STEPS
+    return float(min(-np.log(config.tol) / rate, size.p))
+
+
+def _reason(name: str, seconds: dict[str, float], size: cost.Size, steps: float) -> str:
+    order = sorted(seconds, key=lambda key: seconds[key])
+    told = ", ".join(f"{key} {seconds[key]:.1e} s" for key in order)
+    if "direct" not in seconds:
+        gib = 8 * size.p**2 / 2**30
+        told += f" (the {size.p}×{size.p} matrix would take {gib:.0f} GiB)"
+    about = f", about {steps:.0f} CG steps" if np.isfinite(steps) else ""
+    return (
+        f"{name}: predicted fastest for {size.t} right-hand sides, n = {size.n}, "
+        f"p = {size.p}{about}: {told}"
     )

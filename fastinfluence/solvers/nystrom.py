@@ -22,6 +22,9 @@ FIRST_RANK = 32
 NEAR_FLOOR = 10.0
 """The rank is enough once the smallest kept eigenvalue is this many times the penalty."""
 
+FALLING = 0.5
+"""Doubling goes on while it brings the smallest kept eigenvalue below this share of itself."""
+
 
 @dataclass(frozen=True)
 class Nystrom:
@@ -34,7 +37,8 @@ class Nystrom:
     ----------
     rank : int or "adaptive", default "adaptive"
         Number of random test vectors, so of products with H. ``"adaptive"`` doubles it from
-        32 until the smallest kept eigenvalue of Ĝ is at most 10, or half of p is reached.
+        32 until the smallest kept eigenvalue of Ĝ is at most 10, hardly falls any more, or
+        half of p is reached.
     seed : int, default 0
     """
 
@@ -55,7 +59,9 @@ class Nystrom:
         p = operator.shape[0]
         sketch.grow(min(p, self.rank if isinstance(self.rank, int) else FIRST_RANK))
         values, vectors = sketch.approximation()
-        while isinstance(self.rank, str) and sketch.wants_more(values):
+        before = float(values[0])
+        while isinstance(self.rank, str) and sketch.wants_more(values, before):
+            before = float(values[-1])
             sketch.grow(min(p, 2 * sketch.rank) - sketch.rank)
             values, vectors = sketch.approximation()
         return PreparedNystrom(values, vectors, sketch.scale, sketch.mu)
@@ -139,8 +145,10 @@ class _Sketch:
         keep[0] = True
         return values[keep], vectors[:, keep]
 
-    def wants_more(self, values: FloatArray) -> bool:
-        """Whether doubling may pay: the tail still stands above the penalty."""
+    def wants_more(self, values: FloatArray, before: float) -> bool:
+        """Whether doubling may pay: the tail stands above the penalty, and still falls."""
+        if values[-1] > FALLING * before:
+            return False
         floor = NEAR_FLOOR * self.mu if self.mu > 0 else NEAR_FLOOR * float(values[0]) * 1e-6
         enough = 2 * self.rank >= len(self.scale) or len(values) < self.rank
         return bool(values[-1] > floor) and not enough

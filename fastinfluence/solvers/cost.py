@@ -1,0 +1,106 @@
+"""Predicted seconds of each solver, from constants measured once for a class of machines.
+
+Only ratios matter for the choice. Measured on an AMD EPYC (AVX2, 2 cores, OpenBLAS on one
+thread) with ``benchmarks/choose.py``; a machine whose memory is faster relative to its matrix
+products favours CG slightly more than is said here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GRAM = 1 / 3.8e10
+"""Per multiply-add of a symmetric product."""
+GEMM = 1 / 2.2e10
+"""Per multiply-add of a general product, with its memory traffic."""
+FACTOR = 1 / 4e10
+"""Per multiply-add of a Cholesky factorisation."""
+TRIANGULAR = 1 / 5e10
+"""Per multiply-add of a triangular solve with many sides."""
+MATRIX_ENTRY = 4e-9
+"""Scaling and condition of a factorised matrix, per entry."""
+BLOCK_ENTRY = 1.9e-9
+"""Adding one block's Gram matrix to the total, per entry."""
+ENTRY = 1.0e-9
+"""Reading one entry of X outside the fused kernel, with its scaling."""
+FUSED_ENTRY = 3.5e-10
+"""One entry of X in the fused product with a single vector."""
+SIDE_ENTRY = 2e-9
+"""Per row and side of a product with several sides."""
+VECTOR_ENTRY = 2e-8
+"""The vectors of one CG iteration, per parameter and side."""
+CG_STEP = 8e-5
+"""Interpreter's share of one CG iteration."""
+START = 5e-5
+"""Interpreter's share of preparing a solver."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the costs depend on.
+
+    Attributes
+    ----------
+    n, p, t : int
+        Rows, parameters, right-hand sides.
+    density : float
+        Share of X that is stored.
+    block_rows : int
+        Rows that one pass takes at a time.
+    """
+
+    n: int
+    p: int
+    t: int
+    density: float = 1.0
+    block_rows: int = 1 << 12
+
+    @property
+    def entries(self) -> float:
+        """Stored entries of X."""
+        return self.n * self.p * self.density
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks in one pass."""
+        return -(-self.n // self.block_rows)
+
+
+def primal(size: Size) -> float:
+    """Gram matrix, Cholesky, inverse for the error bound, solves and residuals."""
+    p = size.p
+    gram = size.entries * (p * GRAM + ENTRY) + size.blocks * p**2 * BLOCK_ENTRY
+    factor = p**3 / 3 * FACTOR + p**2 * MATRIX_ENTRY + 2 / 3 * p**3 * TRIANGULAR
+    return START + gram + factor + 3 * p**2 * size.t * TRIANGULAR
+
+
+def dual(size: Size) -> float:
+    """The same over the rows: n×n instead of p×p, two passes over X per solve."""
+    n = size.n
+    gram = size.entries * (0.7 * n * GEMM + 2 * ENTRY)
+    factor = n**3 / 3 * FACTOR + n**2 * MATRIX_ENTRY
+    solve = 2 * n**2 * size.t * TRIANGULAR + 4 * products(size)
+    return 3 * START + gram + factor + solve
+
+
+def products(size: Size) -> float:
+    """One product of H with t vectors."""
+    if size.t == 1:
+        return size.entries * FUSED_ENTRY
+    several = 2 * size.entries * size.t * GEMM + size.n * size.t * SIDE_ENTRY
+    return size.entries * ENTRY + several
+
+
+def cg(size: Size, steps: float) -> float:
+    """``steps`` products and vector updates, and the final residual."""
+    per_step = products(size) + CG_STEP + size.p * size.t * VECTOR_ENTRY
+    return 2 * START + (steps + 1) * per_step
+
+
+def nystrom(size: Size, rank: int, steps: float) -> float:
+    """The sketch of ``rank`` products and its decomposition, then CG with dearer steps."""
+    p = size.p
+    sketch = products(Size(size.n, p, rank, size.density, size.block_rows))
+    decompose = 6 * p * rank**2 * GEMM + 10 * rank**3 * GEMM
+    per_step = 2 * p * rank * size.t * GEMM
+    return 4 * START + sketch + decompose + cg(size, steps) + steps * per_step
