@@ -106,12 +106,13 @@ def minimize(
 def _newton_step(engine: GLMEngine, solver: Solver | None) -> FloatArray:
     """H⁻¹∇R, or a descent direction near it where H is indefinite."""
     operator = Curvature(engine)
-    chosen = solver or choose(operator, n_sides=1).solver
+    if solver is None or getattr(solver, "stochastic", False):  # noise is no Newton step
+        solver = choose(operator, n_sides=1).solver
     side = engine.gradient[:, None]
     if not np.any(side):
         return np.zeros(len(side))
     try:
-        step = chosen.prepare(operator).apply(side)[:, 0]
+        step = solver.prepare(operator).apply(side)[:, 0]
     except SolverError:  # negative curvature, or CG out of steps: scaled steepest descent
         step = np.zeros(len(side))
     if float(step @ engine.gradient) > 0:

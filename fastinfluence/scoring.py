@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from fastinfluence.curvature import Curvature
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.progress import Progress
@@ -14,6 +15,7 @@ from fastinfluence.rows.base import Block
 from fastinfluence.sinks import Sink
 from fastinfluence.solvers.base import Prepared, Solver
 from fastinfluence.solvers.cg import CG
+from fastinfluence.solvers.sketch import normal_draws
 from fastinfluence.types import Effect, FloatArray
 
 R = TypeVar("R")
@@ -90,7 +92,8 @@ def refuse_dear(engine: GLMEngine, solver: Solver) -> None:
         raise UnsupportedError(
             f"self-influence needs a solve for each of {n} rows, by CG about {operations:.0e} "
             "multiply-adds: ask about fewer rows with on_params(rows) or leave_one_out(rows), "
-            "reduce the columns, or pass solver=fi.solvers.CG() to have it done all the same"
+            "reduce the columns, estimate with sketch=200, or pass solver=fi.solvers.CG() to have "
+            "it done all the same"
         )
 
 
@@ -115,3 +118,57 @@ def self_influence(
 
     engine.problem.rows.map_reduce(task, lambda _, stop: stop, 1)
     return out
+
+
+@dataclass(frozen=True)
+class SketchedScores:
+    """Estimated self-influence.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n,)
+    std_error : ndarray, shape (n,)
+        Standard error of each value: √(2/k) times the part that is estimated.
+    """
+
+    values: FloatArray
+    std_error: FloatArray
+
+
+def sketched_self_influence(
+    operator: Curvature,
+    engine: GLMEngine,
+    prepared: Prepared,
+    effect: Effect,
+    k: int,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> SketchedScores:
+    """:func:`self_influence` from k solves instead of n; the penalty's term is not estimated."""
+    scale = Scale.of(effect, engine).factors
+    n, done = engine.problem.n_rows, 0
+    quadratic, along = np.zeros(n), np.zeros(n)
+    fold = prepared.apply(engine.fold[:, None])
+    for draws in normal_draws(operator, prepared, k, seed):
+        _add_squares(engine, np.concatenate([draws, fold], axis=1), quadratic, along)
+        done += draws.shape[1]
+        if progress is not None:
+            progress("self-influence", done, k)
+    quadratic /= k
+    error = np.abs(scale) * quadratic * np.sqrt(2.0 / k)
+    return SketchedScores(scale * (quadratic + along), error)
+
+
+def _add_squares(
+    engine: GLMEngine, S: FloatArray, quadratic: FloatArray, along: FloatArray
+) -> None:
+    """Add Σ_s (∇l_i·s)² over all columns but the last; set ``along`` to ∇l_i·(the last)."""
+
+    def task(block: Block) -> int:
+        for part in block.parts(S.shape[1]):
+            dots = engine.row_dot(part, S)
+            quadratic[part.rows] += np.square(dots[:-1]).sum(axis=0)
+            along[part.rows] = dots[-1]
+        return block.stop
+
+    engine.problem.rows.map_reduce(task, lambda _, stop: stop, 1)

@@ -99,7 +99,7 @@ def make_report(infl: InfluenceBase) -> Report:
         gradient_norm=infl.gradient_norm,
         relative_gradient=infl.relative_gradient,
         fit="given" if status is None else f"fitted in {status.iterations} steps, {status.message}",
-        solver=infl._choice.reason,
+        solver="; ".join(filter(None, (infl._choice.reason, conditioning.note))),
         condition=conditioning.condition,
         lambda_min=conditioning.lambda_min,
         lambda_min_is_certain=conditioning.certain,

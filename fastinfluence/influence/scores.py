@@ -9,8 +9,15 @@ import numpy as np
 from fastinfluence.engines.glm import OUTPUTS
 from fastinfluence.errors import InputError
 from fastinfluence.influence.base import InfluenceBase
-from fastinfluence.inputs import checked_rows, finite_matrix, one_of
-from fastinfluence.scoring import Scale, refuse_dear, self_influence, stream_scores
+from fastinfluence.inputs import checked_rows, finite_matrix, one_of, positive_count
+from fastinfluence.scoring import (
+    Scale,
+    SketchedScores,
+    refuse_dear,
+    self_influence,
+    sketched_self_influence,
+    stream_scores,
+)
 from fastinfluence.sinks import Matrix, Sink
 from fastinfluence.solvers import Solution
 from fastinfluence.types import Effect, FloatArray
@@ -148,21 +155,47 @@ class Scores(InfluenceBase):
                 )
         return self._score(gradients, effect, out, through)
 
-    def self_influence(self, effect: Effect = "removal") -> FloatArray:
+    @overload
+    def self_influence(
+        self, effect: Effect = ..., sketch: None = ..., seed: int = ...
+    ) -> FloatArray: ...
+    @overload
+    def self_influence(
+        self, effect: Effect = ..., *, sketch: int, seed: int = ...
+    ) -> SketchedScores: ...
+    def self_influence(
+        self, effect: Effect = "removal", sketch: int | None = None, seed: int = 0
+    ) -> FloatArray | SketchedScores:
         """Every row's influence on its own loss, shape (n,).
 
         ``"removal"``: (w_i/W)·∇l_iᵀH⁻¹g_i, zero or positive up to the penalty's term. Large
         values mark rows that the model fits only because they are there. One solve for each
         row, shared between rows where H is factorised.
 
+        Parameters
+        ----------
+        effect : {"removal", "upweight"}
+        sketch : int, optional
+            Estimate from this many random solves instead of one per row, where H is too large
+            to factorise: 200 give a relative standard error of 10 %. Returns an object with
+            ``.values`` and ``.std_error``, each (n,).
+        seed : int, default 0
+            Of the sketch.
+
         Raises
         ------
         UnsupportedError
-            If ``solver="auto"`` chose CG and n solves would take too long.
+            If ``solver="auto"`` chose CG and n solves would take too long; if a sketch is asked
+            for where a row bends downwards.
         """
-        if isinstance(self._settings.solver, str):
-            refuse_dear(self._engine, self._choice.solver)
-        return self_influence(self._engine, self._prepared, effect, self._settings.progress)
+        if sketch is None:
+            if isinstance(self._settings.solver, str):
+                refuse_dear(self._engine, self._choice.solver)
+            return self_influence(self._engine, self._prepared, effect, self._settings.progress)
+        k = positive_count(sketch, "sketch")
+        return sketched_self_influence(
+            self.hessian, self._engine, self._prepared, effect, k, seed, self._settings.progress
+        )
 
     def _score(
         self,
