@@ -72,6 +72,10 @@ class Features(ABC):
     def toarray(self) -> FloatArray:
         """The stored columns as a dense float64 array, shape (b, d)."""
 
+    def __array__(self, *_: Any, **__: Any) -> FloatArray:
+        """Refused: writing rows out is asked for by name, with :meth:`toarray` or ``design``."""
+        raise TypeError(f"{type(self).__name__} is no array: use toarray() where that is meant")
+
     # -- with the implied column of ones -----------------------------------------------
 
     def linear(self, V: FloatArray) -> FloatArray:

@@ -61,7 +61,7 @@ def test_wrong_weights_are_seen(row):
     w = infl._problem.w.copy()
     w[: N // 2] *= 2
     spec = infl.spec
-    X = infl._problem.rows.take(np.arange(N))
+    X = infl._problem.rows.take(np.arange(N)).native()
     with pytest.warns(fi.FastInfluenceWarning, match="far from the optimum"):
         wrong = fi.Influence(spec, X, infl._problem.y, infl.theta, sample_weight=w)
     assert wrong.gradient_norm > 1e-3
