@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastinfluence.active_set import ActiveSet
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.inputs import (
     check_finite_rows,
@@ -72,6 +73,8 @@ class Problem:
         Turns the caller's test rows into this table's columns (a Pipeline's first steps).
     frequency_weights : bool
         Whether a weight counts identical rows, so that the number of rows is W.
+    active : ActiveSet or None
+        The columns that an l1 penalty left in, where the model has one.
     """
 
     spec: GLM
@@ -87,6 +90,7 @@ class Problem:
     n_threads: int
     transform: Callable[[Any], Any] | None = None
     frequency_weights: bool = False
+    active: ActiveSet | None = None
 
     @classmethod
     def build(
@@ -159,6 +163,16 @@ class Problem:
     def penalty(self) -> FloatArray:
         """The penalty of each parameter in mean form, shape (p,): what H has on its diagonal."""
         return self.l2 if self.mean_form else self.l2 / self.W
+
+    def pull(self, theta: FloatArray) -> FloatArray:
+        """Gradient of the penalty at theta, in the spec's reduction, shape (p,)."""
+        out: FloatArray = self.l2 * theta
+        return out if self.active is None else out + self.active.linear
+
+    def price(self, theta: FloatArray) -> float:
+        """Value of the penalty at theta, in the spec's reduction."""
+        out = 0.5 * float(self.l2 @ theta**2)
+        return out if self.active is None else out + float(self.active.linear @ theta)
 
     @cached_property
     def param_names(self) -> list[str]:

@@ -102,6 +102,67 @@ ESTIMATORS: tuple[Row, ...] = (
 )
 
 
+def elastic_logistic() -> Any:
+    options = {"C": 0.5, "solver": "saga", "l1_ratio": 0.7, "random_state": 0, **TIGHT}
+    if known(lm.LogisticRegression).penalty == "l2":  # releases that name the penalty
+        options["penalty"] = "elasticnet"
+    return lm.LogisticRegression(**options)
+
+
+def l1_logistic(solver: str = "liblinear", **options: Any) -> Callable[[], Any]:
+    given = {"C": 0.3, "solver": solver, "random_state": 0, **TIGHT, **options}
+    if known(lm.LogisticRegression).penalty == "l2":
+        return lambda: lm.LogisticRegression(penalty="l1", **given)
+    return lambda: lm.LogisticRegression(l1_ratio=1.0, **given)
+
+
+def l1_logistic_cv() -> Any:
+    options = {"Cs": [0.3], "cv": 3, "solver": "saga", "random_state": 0, **TIGHT}
+    if known(lm.LogisticRegressionCV).penalty == "l2":
+        options["penalty"] = "elasticnet"
+    return known(
+        lm.LogisticRegressionCV,
+        **options,
+        l1_ratios=[0.8],
+        use_legacy_attributes=False,
+        scoring="neg_log_loss",
+    )
+
+
+NET = {"tol": 1e-12, "max_iter": 100_000}
+SPARSE: tuple[Row, ...] = (
+    Row("Lasso", lambda: lm.Lasso(alpha=0.1, **NET), "real"),
+    Row("Lasso weights", lambda: lm.Lasso(alpha=0.1, fit_intercept=False, **NET), "real", True),
+    Row("Lasso random", lambda: lm.Lasso(0.1, selection="random", random_state=0, **NET), "real"),
+    Row("ElasticNet", lambda: lm.ElasticNet(alpha=0.2, l1_ratio=0.6, **NET), "real"),
+    Row("ElasticNet weights", lambda: lm.ElasticNet(alpha=0.2, **NET), "real", True),
+    Row("LassoCV", lambda: lm.LassoCV(alphas=[0.1, 0.2], cv=3, **NET), "real"),
+    Row("ElasticNetCV", lambda: lm.ElasticNetCV(alphas=[0.2], l1_ratio=[0.5], cv=3, **NET), "real"),
+    Row("LogisticRegression l1 liblinear", l1_logistic(), "binary"),
+    Row("LogisticRegression l1 scaled", l1_logistic(intercept_scaling=5.0), "binary", True),
+    Row("LogisticRegression l1 saga", l1_logistic("saga"), "binary", True),
+    Row("LogisticRegression l1 balanced", l1_logistic("saga", class_weight="balanced"), "binary"),
+    Row("LogisticRegression elastic net", elastic_logistic, "binary"),
+    Row("LogisticRegressionCV l1", l1_logistic_cv, "binary"),
+)
+
+
+def fit_sparse(row: Row, form: str = "bare") -> Fit:
+    """Fit a row of SPARSE on three columns that matter and five that do not."""
+    rng = np.random.default_rng(11)
+    X = rng.normal(size=(N, 8))
+    f = X[:, :3] @ [1.2, -1.0, 0.8]
+    y: Any = f + 0.5 * rng.normal(size=N) + 1.0
+    if row.target == "binary":
+        y = np.where(rng.random(N) < 1 / (1 + np.exp(-f - 0.8)), "yes", "no")
+    weights = rng.uniform(0.5, 2.0, size=N) if row.weighted else None
+    estimator = row.make()
+    model = make_pipeline(StandardScaler(), estimator) if form == "scaled" else estimator
+    name = type(estimator).__name__.lower() + "__" if form == "scaled" else ""
+    given = {} if weights is None else {f"{name}sample_weight": weights}
+    return Fit(model.fit(X, y, **given), X, y, weights)
+
+
 @dataclass(frozen=True)
 class Fit:
     """A fitted model with the rows that it was fitted on."""

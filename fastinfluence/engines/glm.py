@@ -36,7 +36,7 @@ class GLMEngine:
     gradient_scale : ndarray, shape (p,)
         (1/W) Σ_i w_i |d1_i x_ij| + |l2_j theta_j|: what the sum in ``gradient`` cancels from.
     fold : ndarray, shape (p,)
-        What a row's g_i adds to ∇l_i: l2∘theta in mean form, zero in sum form.
+        What a row's g_i adds to ∇l_i: the penalty's gradient in mean form, zero in sum form.
     """
 
     def __init__(self, problem: Problem, theta: FloatArray, curvature: str = "hessian") -> None:
@@ -52,8 +52,7 @@ class GLMEngine:
                 f'{problem.spec.loss.name} has none: use "hessian"'
             )
         self._linearize(("value", "d1", output))
-        pulled = problem.l2 * theta
-        self.fold: FloatArray = pulled if problem.mean_form else np.zeros_like(theta)
+        self.fold: FloatArray = problem.pull(theta) if problem.mean_form else np.zeros_like(theta)
 
     @property
     def n_params(self) -> int:
@@ -91,9 +90,9 @@ class GLMEngine:
 
         total, gradient, scale = problem.rows.map_reduce(task, _add_all, problem.n_threads)
         self._check_domain()
-        pull = problem.penalty * self.theta
-        half_penalty = 0.5 * float(problem.l2 @ self.theta**2)
-        self.objective = total / (problem.W if problem.mean_form else 1.0) + half_penalty
+        pull = problem.pull(self.theta) / (1.0 if problem.mean_form else problem.W)
+        price = problem.price(self.theta)
+        self.objective = total / (problem.W if problem.mean_form else 1.0) + price
         self.gradient: FloatArray = gradient / problem.W + pull
         self.gradient_scale: FloatArray = scale / problem.W + np.abs(pull)
 

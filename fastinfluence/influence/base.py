@@ -16,6 +16,7 @@ from fastinfluence.inputs import non_negative, one_of
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, as_progress, silent
 from fastinfluence.removal import Refit
+from fastinfluence.removal.active import warn_if_changed
 from fastinfluence.solvers import Solver, choose
 from fastinfluence.solvers.base import Prepared
 from fastinfluence.solvers.choose import Choice
@@ -67,6 +68,8 @@ class InfluenceBase:
         self._engine = GLMEngine(problem, theta, settings.curvature)
         self._refit = refit
         self.fit_status = fit_status
+        if fit_status is not None:
+            warn_if_changed(problem, theta)
 
     @property
     def theta(self) -> FloatArray:

@@ -60,7 +60,14 @@ def leave_out_gradients(
 
     total = problem.rows.map_reduce(task, np.add, problem.n_threads)
     out: FloatArray = total - _own_terms(problem, Theta, sets).T + penalty * Theta
+    if problem.active is not None:
+        out += np.multiply.outer(problem.active.linear, _unit(problem, sets.weight(problem)))
     return out
+
+
+def _unit(problem: Problem, removed: FloatArray) -> FloatArray:
+    """What divides the sums of the reduced objectives: the weight that stays, or 1."""
+    return problem.W - removed if problem.mean_form else np.ones(len(removed))
 
 
 def _own_terms(problem: Problem, Theta: FloatArray, sets: RemovalSets) -> FloatArray:
@@ -84,7 +91,7 @@ def retrain(
 ) -> Retrained:
     """Optimum without each set, from ``start`` (p, k), each to ‖∇R_G‖ ≤ tol."""
     problem = engine.problem
-    unit = problem.W - inverse.removed if problem.mean_form else np.ones(len(sets))
+    unit = _unit(problem, inverse.removed)
     Theta = start.copy()
     norms = np.full(len(sets), np.nan)
     iterations = np.zeros(len(sets), dtype=np.intp)

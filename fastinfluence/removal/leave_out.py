@@ -14,6 +14,7 @@ from fastinfluence.errors import FastInfluenceWarning
 from fastinfluence.fit import minimize
 from fastinfluence.inputs import listed, one_of
 from fastinfluence.progress import Progress, silent
+from fastinfluence.removal.active import warn_changed_sets
 from fastinfluence.removal.by_products import leave_out_by_products
 from fastinfluence.removal.chord import Retrained, retrain, without_rows
 from fastinfluence.removal.sets import RemovalSets
@@ -88,7 +89,9 @@ def leave_out(
     """
     sets.weight(engine.problem)
     if method == "influence" and prepared is not None:
-        return _first_order(engine, prepared, sets)
+        removal = _first_order(engine, prepared, sets)
+        warn_changed_sets(engine, removal.theta, sets)
+        return removal
     if method == "exact":
         engine = _at_optimum(engine, tol)
     if too_large(engine.n_params):
@@ -113,6 +116,7 @@ def leave_out(
     )
     _warn_undetermined(removal)
     _warn_loose(removal, tol)
+    warn_changed_sets(engine, removal.theta, sets)
     return removal
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.fit import gradient_norm
 from fastinfluence.progress import Progress, silent
+from fastinfluence.removal.active import warn_changed_sets
 from fastinfluence.removal.leave_out import Removal, without_rows
 from fastinfluence.removal.sets import RemovalSets
 from fastinfluence.types import FloatArray, IntArray
@@ -35,6 +36,7 @@ def leave_out_by_refit(
         theta[j] = refit(np.setdiff1d(everything, gone))
         norms[j] = gradient_norm(GLMEngine(without_rows(engine.problem, gone), theta[j]))
         progress("refitting", j + 1, k)
+    warn_changed_sets(engine, theta, sets)
     return Removal(
         theta=theta,
         theta_old=refit(everything),
