@@ -24,7 +24,10 @@ from fastinfluence.solvers.factor import Factor
 from fastinfluence.tables import frame_of
 from fastinfluence.types import BoolArray, FloatArray
 
-BLOCK_BYTES = 1 << 23
+BLOCK_BYTES = 1 << 20
+"""Bytes of one block of Δ: small enough to stay in cache between its uses."""
+KEEP_BYTES = 1 << 27
+"""Largest DFBETA that the one pass over the rows keeps for later."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,17 @@ class Diagnostics:
         engine = self._engine
         out = _PerRow(*(np.empty(engine.problem.n_rows) for _ in range(4)))
         c = engine.problem.w * engine.d2
+        n, p = engine.problem.n_rows, engine.n_params
+        kept = np.empty((n, p)) if 8 * n * p <= KEEP_BYTES else None
         for at, X, delta in self._steps():
+            if kept is not None:
+                kept[at] = delta.T
             out.spread[at] = np.einsum("ij,ji->i", X, self._factor.solve(X.T))
             out.leverage[at] = c[at] * out.spread[at]
             out.cook[at] = np.einsum("ji,ji->i", delta, self._A @ delta)
             out.shift[at] = np.einsum("ij,ji->i", X, delta)
+        if kept is not None:
+            self.__dict__["dfbeta"] = kept  # what the cached property would compute again
         return out
 
     def _dispersion(self) -> float:
