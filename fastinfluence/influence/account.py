@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastinfluence.errors import SolverError
 from fastinfluence.removal import RemovalSets, leave_out
+from fastinfluence.solvers import Solution
 from fastinfluence.types import FloatArray, IntArray
 from fastinfluence.validation import Agreement, choose_rows
 
@@ -108,7 +110,7 @@ def make_report(infl: InfluenceBase) -> Report:
         error_bound=float(probe.error_bound[0]),
         proof=proof,
         proof_rows=rows,
-        warnings=tuple(_warnings(infl)),
+        warnings=tuple(_warnings(infl, probe)),
     )
 
 
@@ -124,7 +126,10 @@ def _proof(infl: InfluenceBase) -> tuple[IntArray, Agreement | None]:
     if infl._prepared.conditioning.null_space.shape[1] or not len(rows):
         return rows, None
     sets = RemovalSets(rows, np.arange(len(rows) + 1))
-    first = leave_out(engine, infl._prepared, sets, "influence")
+    try:
+        first = leave_out(engine, infl._prepared, sets, "influence")
+    except SolverError:  # the report's warnings say why
+        return rows, None
     exact = leave_out(engine, infl._prepared, sets, "exact", tol=1e-8)
     return rows, Agreement.of(
         _own_change(infl, first.theta - first.theta_old, rows),
@@ -138,9 +143,11 @@ def _own_change(infl: InfluenceBase, moves: FloatArray, rows: IntArray) -> Float
     return np.asarray(np.einsum("ij,ij->i", design, moves))
 
 
-def _warnings(infl: InfluenceBase) -> list[str]:
+def _warnings(infl: InfluenceBase, probe: Solution) -> list[str]:
     conditioning = infl._prepared.conditioning
     found = []
+    if not probe.converged.all():
+        found.append(f"the solver did not converge: {probe.status[0]}")
     if infl.relative_gradient > 1e-3:
         found.append("theta is not stationary, scores assume that it is: use infl.polish()")
     if conditioning.null_space.shape[1]:

@@ -16,7 +16,7 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.solvers.base import Conditioning, Solution, residual_bound
 from fastinfluence.solvers.factor import Factor
-from fastinfluence.solvers.spectrum import MAX_FREE, smallest_eigenvalue
+from fastinfluence.solvers.spectrum import MAX_FREE, smallest_eigenvalue, unit_columns
 from fastinfluence.types import FloatArray
 
 REFINE = 1e-4
@@ -48,8 +48,7 @@ class PreparedDual:
 
     def _eliminate(self) -> None:
         """K⁻¹ Z_F and the Schur complement of the free parameters."""
-        identity = np.eye(len(self._inverse))[:, self._free]
-        self._columns = self._root.apply(identity)
+        self._columns = self._root.apply(unit_columns(len(self._inverse), self._free))
         self._solved = self.factor.solve(self._columns)
         self._schur = Factor(self._columns.T @ self._solved) if len(self._free) else None
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
 from fastinfluence.curvature import Curvature
-from fastinfluence.types import FloatArray
+from fastinfluence.types import FloatArray, IntArray
 
 LANCZOS_STEPS = 40
 MAX_FREE = 8
@@ -39,6 +39,13 @@ def smallest_eigenvalue(operator: Curvature, seed: int = 0) -> LowerEnd:
     return LowerEnd(lanczos(operator, seed)[0], False)
 
 
+def unit_columns(p: int, chosen: IntArray) -> FloatArray:
+    """The chosen columns of the identity, shape (p, k)."""
+    out = np.zeros((p, len(chosen)))
+    out[chosen, np.arange(len(chosen))] = 1.0
+    return out
+
+
 def bordered_floor(operator: Curvature) -> float:
     """A lower bound of λ_min where few parameters are unpenalised; 0 where none is found.
 
@@ -52,7 +59,7 @@ def bordered_floor(operator: Curvature) -> float:
     k, p = len(free), len(shift)
     if not 0 < k <= min(MAX_FREE, p - 1):
         return 0.0
-    columns = operator.matmat(np.eye(p)[:, free])
+    columns = operator.matmat(unit_columns(p, free))
     C = columns[free]
     rho = float(shift[shift > 0].min())
     R = np.linalg.qr(np.delete(columns, free, axis=0)).R
