@@ -9,6 +9,7 @@ import numpy as np
 
 from fastinfluence.kernels.cpu import lissa as kernels
 from fastinfluence.rows.base import Block
+from fastinfluence.rows.csr import CSRFeatures, CSRRows
 from fastinfluence.rows.dense import DenseRows
 from fastinfluence.rows.features import squared
 from fastinfluence.types import FloatArray, IntArray
@@ -75,9 +76,13 @@ class RowCurvature:
         """
         step = step * self._engine.d2[rows]
         reach = limits * np.sqrt(self._lengths.max())
-        X = self._in_place()
-        if X is not None:
-            kernels.recurse(X, rows, step, shrink, V, reach, cur)
+        whole = self._in_place
+        if isinstance(whole, CSRFeatures):
+            parts = whole.data, whole.indices, whole.indptr
+            kernels.recurse_csr(*parts, rows, step, shrink, V, reach, cur, whole.n_features)
+            return
+        if whole is not None:
+            kernels.recurse(whole, rows, step, shrink, V, reach, cur)
             return
         T, b = rows.shape
         at_once = max(1, GATHER_BYTES // (8 * b * self._rows.n_features))
@@ -87,8 +92,12 @@ class RowCurvature:
             places = np.arange(part.size, dtype=np.intp).reshape(part.shape)
             kernels.recurse(X, places, step[first : first + at_once], shrink, V, reach, cur)
 
-    def _in_place(self) -> FloatArray | None:
-        """The table itself where the kernel can read it: dense, C-contiguous, native."""
+    @cached_property
+    def _in_place(self) -> FloatArray | CSRFeatures | None:
+        """The table itself where a kernel can read it: sparse, or dense in native row order."""
+        if isinstance(self._rows, CSRRows):
+            whole = self._rows.take(slice(None))
+            return whole if isinstance(whole, CSRFeatures) else None
         if not isinstance(self._rows, DenseRows):
             return None
         X = self._rows.X

@@ -54,3 +54,45 @@ def recurse(
                     u[j] -= scaled * x[j]
             if p > d:
                 u[d] = v[d] + shrink[d] * u[d] - rest
+
+
+@jit_fast
+def recurse_csr(
+    data: Array,
+    indices: NDArray[np.signedinteger[Any]],
+    indptr: NDArray[np.signedinteger[Any]],
+    rows: NDArray[np.intp],
+    step: Array,
+    shrink: Array,
+    V: Array,
+    limits: Array,
+    cur: Array,
+    d: int,
+) -> None:
+    """:func:`recurse` for compressed sparse rows with d columns: O(p + stored) a step."""
+    p = V.shape[1]
+    steps, b = rows.shape
+    dots = np.empty(b)
+    for k in range(steps):
+        for c in range(V.shape[0]):
+            v, u = V[c], cur[c]
+            alive, rest = True, 0.0
+            for m in range(b):
+                i = rows[k, m]
+                total = u[d] if p > d else 0.0
+                for a in range(np.uintp(indptr[i]), np.uintp(indptr[i + 1])):
+                    total += data[a] * u[np.uintp(indices[a])]
+                alive = alive and abs(total) <= limits[c]
+                dots[m] = step[k, m] * total
+                rest += dots[m]
+            if not alive:
+                u[0] = np.nan
+                continue
+            for j in range(p):
+                u[j] = v[j] + shrink[j] * u[j]
+            for m in range(b):
+                i, scaled = rows[k, m], dots[m]
+                for a in range(np.uintp(indptr[i]), np.uintp(indptr[i + 1])):
+                    u[np.uintp(indices[a])] -= scaled * data[a]
+            if p > d:
+                u[d] -= rest
