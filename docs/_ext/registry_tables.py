@@ -1,7 +1,7 @@
 """Directives that write the library's own tables into the pages, so that no hand keeps them.
 
-`losses-table`, `families-table`, `estimators-table`: each is a function that returns the lines of
-a Markdown table.
+`losses-table`, `families-table`, `estimators-table`, `objectives-table`, `statsmodels-table`,
+`links-table`: each is a function that returns the lines of a Markdown table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from fastinfluence.adapters.scikit_learn import READERS
+from fastinfluence.adapters import stats_models
+from fastinfluence.adapters.scikit_learn_readers import OBJECTIVES, READERS
 from fastinfluence.spec.families import FAMILIES
 from fastinfluence.spec.line import Line, Param
 from fastinfluence.spec.losses import LOSSES
@@ -37,12 +38,45 @@ def families() -> Iterator[tuple[str, ...]]:
 
 
 def estimators() -> Iterator[tuple[str, ...]]:
-    """Yield the head, then the estimators of scikit-learn that can be read."""
-    yield "library", "estimators"
+    """Yield the head, then the models of each library that can be read."""
+    yield "library", "models"
     yield "scikit-learn", ", ".join(map(_code, sorted(READERS)))
+    yield "statsmodels", ", ".join(map(_code, sorted(stats_models.READERS)))
 
 
-TABLES = {"losses-table": losses, "families-table": families, "estimators-table": estimators}
+def objectives() -> Iterator[tuple[str, ...]]:
+    """Yield the head, then what each estimator of scikit-learn minimises."""
+    yield "estimator", "loss", "reduction", "l2", "l1"
+    for name in sorted(READERS):
+        loss, reduction, l2, l1 = OBJECTIVES[name]
+        yield _code(name), _code(loss), reduction, _code(l2), _code(l1)
+
+
+def statsmodels() -> Iterator[tuple[str, ...]]:
+    """Yield the head, then what each model of statsmodels minimises and holds."""
+    yield "model", "loss", "read from the model"
+    for name in sorted(stats_models.READERS):
+        loss, held = stats_models.OBJECTIVES[name]
+        yield _code(name), loss, held
+
+
+def links() -> Iterator[tuple[str, ...]]:
+    """Yield the head, then the links that each family of statsmodels may have here."""
+    yield "family of `GLM`", "links"
+    for theirs, ours in stats_models.FAMILIES.items():
+        known = FAMILIES[ours].links
+        usable = (link for link, name in stats_models.LINKS.items() if name in known)
+        yield _code(theirs), ", ".join(map(_code, usable))
+
+
+TABLES = {
+    "losses-table": losses,
+    "families-table": families,
+    "estimators-table": estimators,
+    "objectives-table": objectives,
+    "statsmodels-table": statsmodels,
+    "links-table": links,
+}
 
 
 class TableDirective(SphinxDirective):
@@ -67,7 +101,7 @@ def _joined(cells: Iterable[str]) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{text}`"
+    return f"`{text}`" if text else ""
 
 
 def _params(params: Iterable[Param]) -> str:

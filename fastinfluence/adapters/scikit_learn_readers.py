@@ -210,3 +210,20 @@ READERS: dict[str, Callable[[Any, int], Objective]] = {
     "RidgeClassifier": partial(_ridge, signs=True),
     "TweedieRegressor": partial(_glm, loss=_tweedie_loss),
 }
+
+OBJECTIVES: dict[str, tuple[str, str, str, str]] = {
+    "ElasticNet": ("squared", "mean", "alpha·(1 − l1_ratio)", "alpha·l1_ratio"),
+    "ElasticNetCV": ("squared", "mean", "alpha_·(1 − l1_ratio_)", "alpha_·l1_ratio_"),
+    "GammaRegressor": ("gamma", "mean", "alpha", ""),
+    "Lasso": ("squared", "mean", "", "alpha"),
+    "LassoCV": ("squared", "mean", "", "alpha_"),
+    "LinearRegression": ("squared", "sum", "", ""),
+    "LogisticRegression": ("logistic", "sum", "(1 − l1_ratio)/C", "l1_ratio/C"),
+    "LogisticRegressionCV": ("logistic", "sum", "(1 − l1_ratio_)/C_", "l1_ratio_/C_"),
+    "PoissonRegressor": ("poisson", "mean", "alpha", ""),
+    "Ridge": ("squared", "sum", "alpha", ""),
+    "RidgeCV": ("squared", "sum", "alpha_", ""),
+    "RidgeClassifier": ("squared", "sum", "alpha", ""),
+    "TweedieRegressor": ("tweedie", "mean", "alpha", ""),
+}
+"""Loss, reduction, l2 and l1 of each estimator in words: a row for each reader."""

@@ -264,3 +264,17 @@ READERS: dict[str, Callable[[Any], Fitted]] = {
     "Probit": lambda results: _discrete(results, families.make("binomial", "probit")),
     "WLS": _least_squares,
 }
+
+OBJECTIVES: dict[str, tuple[str, str]] = {
+    "GLM": ("the family's with its link", "freq_weights, var_weights, trials, offset, exposure"),
+    "Logit": ("`binomial`, logit link", "offset"),
+    "NegativeBinomial": (
+        "`negative_binomial`, log link, alpha held at its estimate",
+        "offset, exposure",
+    ),
+    "OLS": ("`squared`", ""),
+    "Poisson": ("`poisson`, log link", "offset, exposure"),
+    "Probit": ("`binomial`, probit link", "offset"),
+    "WLS": ("`squared`", "weights"),
+}
+"""Loss of each model, and what else of its objective is read: a row for each reader."""

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastinfluence as fi
-from fastinfluence.adapters.scikit_learn import READERS
+from fastinfluence.adapters.scikit_learn_readers import OBJECTIVES, READERS
 
 FORMS = ("bare", "scaled", "columns")
 BY_NAME = {row.name: row for row in ESTIMATORS}
@@ -25,7 +25,16 @@ compare_once = functools.cache(lambda row, form: agreements(read_once(row, form)
 
 def test_every_reader_has_a_row():
     rows = {type(row.make()).__name__ for row in (*ESTIMATORS, *SPARSE)}
-    assert rows == set(READERS)
+    assert rows == set(READERS) == set(OBJECTIVES)
+
+
+@every_row
+def test_the_objective_in_words_is_the_spec(row):
+    loss, reduction, l2, _ = OBJECTIVES[type(row.make()).__name__]
+    spec = read_once(row, "bare").spec
+    assert spec.reduction == reduction
+    assert loss in (spec.loss.name, "tweedie")
+    assert bool(np.any(spec.l2)) <= bool(l2)
 
 
 @every_form
