@@ -29,8 +29,8 @@ def warn_changed_sets(engine: GLMEngine, Theta: FloatArray, sets: RemovalSets) -
     bad = np.flatnonzero(changed)
     if len(bad):
         what = "row" if sets.singles else "group"
-        names = [str(sets.rows[j] if sets.singles else j) for j in bad[:6]]
-        _warn(f"without {what} {listed(names)} ({len(bad)} of {len(sets)} removals)")
+        names = [str(sets.rows[j] if sets.singles else j) for j in bad]
+        _warn(f"without {what} {listed(names)} (of {len(sets)} removals)")
 
 
 def warn_if_changed(problem: Problem, theta: FloatArray) -> None:
