@@ -21,7 +21,9 @@ RUNAWAY_STEPS = 5
 """Steps that stay long after the gradient has vanished before the optimum is called absent."""
 MAX_HALVINGS = 40
 STALLED = 1e-6
-"""Relative gradient above which a fit that cannot move has not reached a stationary point."""
+"""Relative gradient above which no point is stationary, however small the units of the loss."""
+ROUNDING_SHARE = 1e-12
+"""A gradient below this share of what its sum cancels from has no correct digits left."""
 ROUNDING = "stopped where rounding hides further progress"
 EPS = float(np.finfo(np.float64).eps)
 
@@ -90,14 +92,15 @@ def minimize(
         progress("fitting", iteration, MAX_ITERATIONS)
         step = _newton_step(engine, solver)
         flat = tolerance.gradient(engine)
-        if flat and tolerance.step(engine, step):
+        if flat and tolerance.step(engine, step) and _stationary(engine, step):
             return engine.theta, _status(engine, step, iteration, "converged")
         runaway = runaway + 1 if flat else 0
         if runaway > RUNAWAY_STEPS and not _bounded_below(engine):
             raise NoOptimumError(_runaway_message(engine, step))
         moved = _line_search(engine, step)
         if moved is None:
-            _refuse_edge(engine)
+            if not _stationary(engine, step):
+                raise NoOptimumError(_edge_message(engine))
             return engine.theta, _status(engine, step, iteration, ROUNDING)
         engine = moved
     raise NoOptimumError(_runaway_message(engine, step))
@@ -157,19 +160,32 @@ def _status(engine: GLMEngine, step: FloatArray, iterations: int, message: str) 
     return FitStatus(gradient_norm(engine), float(np.abs(step).max()), iterations, message)
 
 
+def reachable(engine: GLMEngine, tol: float) -> float:
+    """The tolerance on ‖∇R‖, or what rounding in its own sum allows if that is larger."""
+    unit = 1.0 if engine.problem.mean_form else engine.problem.W
+    return max(tol, ROUNDING_SHARE * float(np.linalg.norm(engine.gradient_scale)) * unit)
+
+
 def relative_gradient(engine: GLMEngine) -> float:
     """Largest |∇R_j| relative to what its sum cancels from: 0 at the optimum, at most 1."""
     scale, g = engine.gradient_scale, np.abs(engine.gradient)
     return float((g[scale > 0] / scale[scale > 0]).max(initial=0.0))
 
 
-def _refuse_edge(engine: GLMEngine) -> None:
+def _stationary(engine: GLMEngine, step: FloatArray) -> bool:
+    """Whether theta is an optimum whatever the units: the gradient cancels, or the step is nil.
+
+    The second holds where the residuals themselves vanish, which leaves nothing to cancel.
+    """
+    nil = float(np.abs(step).max()) <= STALLED * float(np.abs(engine.theta).max())
+    return nil or relative_gradient(engine) <= STALLED
+
+
+def _edge_message(engine: GLMEngine) -> str:
     """No step lowers the objective though the gradient is not small: the edge of the domain."""
-    if relative_gradient(engine) <= STALLED:
-        return
     low, high = engine.problem.spec.loss.f_domain
     nearest = int(np.argmin(np.minimum(engine.f - low, high - engine.f)))
-    raise NoOptimumError(
+    return (
         f"no optimum inside the domain of {engine.problem.spec.loss.name}: the fit stopped at "
         f"‖∇R‖ = {gradient_norm(engine):.1e} with f = {engine.f[nearest]:.3g} in row {nearest}, "
         f"where f must lie in ({low:g}, {high:g}). Choose a link whose domain is the real line, "

@@ -91,6 +91,12 @@ def _first_non_number(X: np.ndarray[Any, Any]) -> str:
 def _from_frame(X: Any, what: str) -> Table:
     import narwhals as nw
 
+    if getattr(X, "ndim", 2) == 1:
+        raise InputError(f"{what} has one dimension: for a single row pass table.iloc[[0]]")
+    given = [str(name) for name in getattr(X, "columns", ())]
+    twice = sorted({name for name in given if given.count(name) > 1})
+    if twice:
+        raise InputError(f"{what} has several columns named {twice[0]!r}: rename them")
     frame = nw.from_native(X, eager_only=True)
     names = tuple(str(name) for name in frame.columns)
     for name, dtype in frame.schema.items():

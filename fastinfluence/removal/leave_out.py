@@ -11,7 +11,7 @@ import numpy as np
 
 from fastinfluence.engines.glm import OUTPUTS, GLMEngine
 from fastinfluence.errors import FastInfluenceWarning
-from fastinfluence.fit import minimize
+from fastinfluence.fit import minimize, reachable
 from fastinfluence.inputs import listed, one_of
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.active import warn_changed_sets
@@ -159,12 +159,13 @@ def _first_order(engine: GLMEngine, prepared: Prepared, sets: RemovalSets) -> Re
 def _at_optimum(engine: GLMEngine, tol: float) -> GLMEngine:
     """Where exact removals start from: the optimum, of the true Hessian's engine."""
     theta, status = minimize(engine.problem, engine.theta, tol)
-    if status.gradient_norm > tol:
+    best = GLMEngine(engine.problem, theta)
+    if status.gradient_norm > reachable(best, tol):
         _warn(
             f"exact removal starts from ‖∇R‖ = {status.gradient_norm:.1e} > {tol:.1e}, the "
             "smallest that rounding allows: centre and scale the columns of X for more digits"
         )
-    return GLMEngine(engine.problem, theta)
+    return best
 
 
 def _batch(
@@ -228,7 +229,7 @@ def _warn_undetermined(removal: Removal) -> None:
 
 
 def _warn_loose(removal: Removal, tol: float) -> None:
-    loose = np.flatnonzero(removal.gradient_norms > tol)
+    loose = np.flatnonzero(removal.gradient_norms > reachable(removal.engine, tol))
     if len(loose):
         _warn(
             f"without {_named(removal, loose)} the exact optimum was reached to ‖∇R‖ = "

@@ -106,3 +106,18 @@ def test_fit_agrees_with_scikit_learn():
     model = linear_model.LogisticRegression(C=C, tol=1e-10, max_iter=5000).fit(b.X, b.y)
     infl = fi.Influence.fit(b.spec(), b.X, b.y)
     assert_close(infl.theta, np.append(model.coef_, model.intercept_), rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-5, 1e8])
+@pytest.mark.parametrize("name", ["huber", "pseudo_huber", "squared"])
+def test_the_units_of_the_label_do_not_decide_when_a_fit_ends(name, scale):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    y = X @ [1.0, -0.5, 0.2] + rng.normal(size=60)
+
+    def fitted(unit):
+        loss = fi.losses.squared() if name == "squared" else None
+        loss = loss or getattr(fi.losses, name)(delta=unit)
+        return fi.Influence.fit(fi.GLM(loss), X, y * unit)
+
+    np.testing.assert_allclose(fitted(scale).theta / scale, fitted(1.0).theta, atol=1e-5)
