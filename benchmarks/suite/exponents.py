@@ -46,6 +46,32 @@ class HVPExponent:
         return best_of(lambda: H @ v)
 
 
+class LiSSAExponent:
+    """LiSSA in its depth and in its repeats; rows are read from a table that no cache holds."""
+
+    timeout = 300
+
+    def setup(self):
+        n = 4 * last_level_cache() // (8 * WIDTH)
+        X = np.random.default_rng(SEED).standard_normal((n, WIDTH))
+        infl = fi.Influence(fi.GLM("squared", l2=1.0), X, np.zeros(n), np.zeros(WIDTH + 1))
+        self.operator = infl.hessian
+        self._seconds(100, 1)  # compile
+
+    def track_exponent_in_depth(self):
+        return exponent(FACTORS, [self._seconds(k * 200_000, 2) for k in FACTORS])
+
+    def track_exponent_in_repeats(self):
+        return exponent(FACTORS, [self._seconds(100_000, k * 4) for k in FACTORS])
+
+    track_exponent_in_depth.unit = track_exponent_in_repeats.unit = "exponent"
+
+    def _seconds(self, depth: int, repeats: int) -> float:
+        config = fi.solvers.LiSSA(depth=depth, repeats=repeats)
+        prepared, v = config.prepare(self.operator), np.ones((WIDTH + 1, 1))
+        return best_of(lambda: prepared.solve(v))
+
+
 def best_of(call) -> float:
     """Seconds of the fastest of a few calls, after one that is not counted."""
     call()
