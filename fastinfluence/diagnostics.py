@@ -68,8 +68,8 @@ class Diagnostics:
 
     # -- the pass ----------------------------------------------------------------------
 
-    def _steps(self) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
-        """Blocks of rows with their design (b, p) and Δ (p, b)."""
+    def _steps(self) -> Iterator[tuple[slice, LeaveOutInverse, FloatArray]]:
+        """Blocks of rows with their leave-out matrices and Δ (p, b)."""
         n, p = self._engine.problem.n_rows, self._engine.n_params
         size = max(1, BLOCK_BYTES // (8 * p))
         for start in range(0, n, size):
@@ -79,7 +79,7 @@ class Diagnostics:
             inverse = LeaveOutInverse(self._engine, self._shifted, sets)
             delta = -newton_steps(self._engine, inverse, sets)
             delta[:, inverse.singular] = np.nan
-            yield at, inverse.design, delta
+            yield at, inverse, delta
             self._progress("diagnostics", at.stop, n)
 
     def _pass(self) -> _PerRow:
@@ -88,10 +88,14 @@ class Diagnostics:
         c = engine.problem.w * engine.d2
         n, p = engine.problem.n_rows, engine.n_params
         kept = np.empty((n, p)) if 8 * n * p <= KEEP_BYTES else None
-        for at, X, delta in self._steps():
+        for at, inverse, delta in self._steps():
+            X = inverse.design
             if kept is not None:
                 kept[at] = delta.T
-            out.spread[at] = np.einsum("ij,ji->i", X, self._factor.solve(X.T))
+            if self._shifted.shifts:
+                out.spread[at] = np.einsum("ij,ji->i", X, self._factor.solve(X.T))
+            else:
+                out.spread[at] = inverse.spread
             out.leverage[at] = c[at] * out.spread[at]
             out.cook[at] = np.einsum("ji,ji->i", delta, self._A @ delta)
             out.shift[at] = np.einsum("ij,ji->i", X, delta)

@@ -63,6 +63,11 @@ def saturated_predictions(engine: GLMEngine) -> FloatArray:
     """The prediction of smallest loss for each row's own label, by bisection on l′."""
     loss = engine.problem.spec.loss
     low, high = loss.f_domain
+    with np.errstate(divide="ignore", invalid="ignore"):
+        newton = engine.f - engine.d1 / engine.d2
+    (left,) = row_outputs(engine, newton, "d1")
+    if (np.abs(left) <= 1e-12 * np.abs(engine.d1)).all():
+        return newton  # a parabola's lowest point is one step away
     y, place = np.unique(engine.problem.y, return_inverse=True)  # labels and counts repeat
     reach = max(FAR, 2 * float(np.abs(engine.f).max()), 2 * float(np.abs(y).max()))
     a, b = np.full(len(y), -reach), np.full(len(y), reach)

@@ -46,8 +46,8 @@ class ShiftedInverse:
             )
         self._A = engine.weighted_gram(problem.w * engine.d2)
         self._l2, self._W = problem.l2, problem.W
-        self._shifts = problem.mean_form and bool(self._l2.any())
-        distinct = np.unique(removed) if self._shifts else np.zeros(1)
+        self.shifts = problem.mean_form and bool(self._l2.any())
+        distinct = np.unique(removed) if self.shifts else np.zeros(1)
         self._T: FloatArray | None = None
         if len(distinct) > FEW_SHIFTS:
             self._spectral()
@@ -62,7 +62,7 @@ class ShiftedInverse:
 
     def penalty(self, w: FloatArray | float) -> FloatArray:
         """The penalty's diagonal at removed weight w, shape (p, k), or (p,) for a number."""
-        left = self._W - np.asarray(w) if self._shifts else np.ones_like(w)
+        left = self._W - np.asarray(w) if self.shifts else np.ones_like(w)
         return np.asarray(np.multiply.outer(self._l2, left))
 
     def matrix(self, w: float) -> FloatArray:
@@ -109,7 +109,8 @@ class LeaveOutInverse:
         if sets.singles:
             self.design = self.X.design(self._p)
             self._Z = shifted.solve(np.ascontiguousarray(self.design.T), self.removed)
-            self._pivot = 1.0 - self._c * np.einsum("ij,ji->i", self.design, self._Z)
+            self.spread = np.einsum("ij,ji->i", self.design, self._Z)  # xᵀ M⁻¹ x
+            self._pivot = 1.0 - self._c * self.spread
             self.singular = np.abs(self._pivot) < SINGULAR
         else:
             self._small = [self._prepare(j) for j in range(len(sets))]
