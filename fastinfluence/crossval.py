@@ -15,6 +15,7 @@ from fastinfluence.problem import TestRows
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal import RemovalSets, leave_out
 from fastinfluence.removal.sets import distinct
+from fastinfluence.removal.system import refuse_too_large
 from fastinfluence.residuals import row_outputs
 from fastinfluence.rows.base import Block
 from fastinfluence.solvers.base import Prepared
@@ -128,6 +129,7 @@ def infinitesimal_jackknife(
     engine: GLMEngine, prepared: Prepared, groups: Any = None
 ) -> FloatArray:
     """Σ_c u_c u_cᵀ with u_i = (w_i/W)·H⁻¹g_i summed by cluster and centred, shape (p, p)."""
+    refuse_too_large(engine.n_params)
     if groups is None:
         count = engine.problem.n_rows
         total, gram = _gradient_moments(engine)

@@ -24,8 +24,10 @@ SIDES = 32
 """Fewest right-hand sides solved together for self-influence, so that they share a pass."""
 CG_STEPS = 100
 """Steps of CG for one solve that the estimate of self-influence's cost expects."""
+VECTOR_PASSES = 20
+"""Operations for each parameter in one step of CG, beside the product."""
 MAX_CG_OPERATIONS = 1e12
-"""Multiply-adds, a quarter of an hour or so, above which self-influence by CG must be asked for."""
+"""Operations, a quarter of an hour or so, above which self-influence by CG must be asked for."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,12 @@ def stream_scores(
 def refuse_dear(engine: GLMEngine, solver: Solver) -> None:
     """UnsupportedError where self-influence would need too many solves by CG."""
     n, rows = engine.problem.n_rows, engine.problem.rows
-    operations = 2.0 * n * CG_STEPS * n * (rows.n_features * rows.density + 1)
+    stored = n * (rows.n_features * rows.density + 1)
+    operations = float(n * CG_STEPS) * (2 * stored + VECTOR_PASSES * engine.n_params)
     if isinstance(solver, CG) and operations > MAX_CG_OPERATIONS:
         raise UnsupportedError(
             f"self-influence needs a solve for each of {n} rows, by CG about {operations:.0e} "
-            "multiply-adds: ask about fewer rows with on_params(rows) or leave_one_out(rows), "
+            "operations: ask about fewer rows with on_params(rows) or leave_one_out(rows), "
             "reduce the columns, estimate with sketch=200, or pass solver=fi.solvers.CG() to have "
             "it done all the same"
         )

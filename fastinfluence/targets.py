@@ -43,7 +43,8 @@ class coefficient:  # noqa: N801 - reads as a word: fi.targets.coefficient("age"
     def bind(self, engine: GLMEngine) -> Quantity:
         """theta_j."""
         j = position(self.which, engine)
-        unit = np.eye(engine.n_params)[j]
+        unit = np.zeros(engine.n_params)
+        unit[j] = 1.0
         name = f"the coefficient of {engine.problem.param_names[j]}"
         return Quantity(name, lambda at: Linearized(float(at.theta[j]), unit))
 

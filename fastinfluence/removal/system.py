@@ -34,16 +34,21 @@ def too_large(p: int) -> bool:
     return 8 * p * p > MAX_DIRECT_BYTES
 
 
+def refuse_too_large(p: int) -> None:
+    """UnsupportedError where an answer rests on a p×p matrix that is too large."""
+    if too_large(p):
+        raise UnsupportedError(
+            f"this needs a matrix of {p}×{p} parameters, {8 * p * p / 2**30:.0f} GiB: ask about "
+            "single rows (leave_one_out(rows), on_params), which needs products with it only"
+        )
+
+
 class ShiftedInverse:
     """Solves with A + (W − w)·L (or A + L in sum form) for any removed weight w."""
 
     def __init__(self, engine: GLMEngine, removed: FloatArray) -> None:
-        problem, p = engine.problem, engine.n_params
-        if too_large(p):
-            raise UnsupportedError(
-                f"this needs a factor of the {p}×{p} curvature, {8 * p * p / 2**30:.0f} GiB: "
-                "ask for single rows (leave_one_out(rows), on_params), which multiply with it only"
-            )
+        problem = engine.problem
+        refuse_too_large(engine.n_params)
         self._A = engine.weighted_gram(problem.w * engine.d2)
         self._l2, self._W = problem.l2, problem.W
         self.shifts = problem.mean_form and bool(self._l2.any())

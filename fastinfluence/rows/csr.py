@@ -95,6 +95,14 @@ class CSRFeatures(Features):
         kernels.transposed_block(*self._parts, _row_major(C), out)
         return out
 
+    def gradient(self, slope: FloatArray, p: int) -> tuple[FloatArray, FloatArray]:
+        """Σ_i slope_i x̃_i and Σ_i |slope_i x̃_i| for slope (b,), in one pass over the rows."""
+        out, size = np.zeros(p), np.zeros(p)
+        kernels.gradient_block(*self._parts, slope, out, size)
+        if p > self.n_features:
+            out[-1], size[-1] = slope.sum(), np.abs(slope).sum()
+        return out, size
+
     def hvp(self, scale: FloatArray, V: FloatArray) -> FloatArray:
         """Σ_i scale_i x̃_i (x̃_i·v) for every column of V (p, t), in one pass over the rows."""
         out, V = np.zeros(V.shape), _row_major(V)

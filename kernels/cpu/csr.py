@@ -101,6 +101,18 @@ def transposed_block(data: Array, indices: Indices, indptr: Indices, C: Array, o
 
 
 @jit_fast
+def gradient_block(
+    data: Array, indices: Indices, indptr: Indices, slope: Array, out: Array, size: Array
+) -> None:
+    """Add Xᵀ slope to ``out`` and |X|ᵀ|slope| to ``size``, in one pass over the rows."""
+    for i in range(len(indptr) - 1):
+        for k in range(np.uintp(indptr[i]), np.uintp(indptr[i + 1])):
+            step, j = slope[i] * data[k], np.uintp(indices[k])
+            out[j] += step
+            size[j] += abs(step)
+
+
+@jit_fast
 def gram_block(data: Array, indices: Indices, indptr: Indices, scale: Array, out: Array) -> None:
     """Add Σ_i scale_i x_i x_iᵀ to ``out``, at a cost of the squared row lengths.
 
