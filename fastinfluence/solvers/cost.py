@@ -25,6 +25,9 @@ ENTRY = 1.0e-9
 """Reading one entry of X outside the fused kernel, with its scaling."""
 FUSED_ENTRY = 3.5e-10
 """One entry of X in the fused product with a single vector."""
+CACHED_ENTRY = 1.5e-10
+"""The same where X stays in the last-level cache from step to step."""
+CACHED_ENTRIES = 1 << 21
 SIDE_ENTRY = 2e-9
 """Per row and side of a product with several sides."""
 VECTOR_ENTRY = 2e-8
@@ -86,7 +89,8 @@ def dual(size: Size) -> float:
 def products(size: Size) -> float:
     """One product of H with t vectors."""
     if size.t == 1:
-        return size.entries * FUSED_ENTRY
+        small = size.entries <= CACHED_ENTRIES
+        return size.entries * (CACHED_ENTRY if small else FUSED_ENTRY)
     several = 2 * size.entries * size.t * GEMM + size.n * size.t * SIDE_ENTRY
     return size.entries * ENTRY + several
 
