@@ -183,9 +183,13 @@ def _batch(
 
 def newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets) -> FloatArray:
     """−H_G⁻¹(∇R_G − ∇R) at theta, shape (p, k): the common drift ∇R(theta) ≠ 0 cancels."""
-    drift = engine.gradient if engine.problem.mean_form else np.zeros(engine.n_params)
     slopes = engine.problem.w[sets.rows] * engine.d1[sets.rows]
-    return inverse.steps(slopes, engine.fold - drift)
+    return inverse.steps(slopes, drift(engine))
+
+
+def drift(engine: GLMEngine) -> FloatArray:
+    """What each unit of removed weight adds to the gradient beside its row's, shape (p,)."""
+    return engine.fold - (engine.gradient if engine.problem.mean_form else 0.0)
 
 
 def _batches(engine: GLMEngine, sets: RemovalSets) -> Iterator[tuple[int, int]]:
