@@ -1,24 +1,12 @@
-"""Made-up data, and the size of the cache that must not hold it."""
+"""Made-up data."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 
 import fastinfluence as fi
 
-ASSUMED_CACHE = 32 << 20
 SEED = 0
-
-
-def last_level_cache() -> int:
-    """Bytes of the largest cache, or 32 MiB where the system does not tell."""
-    sizes = []
-    for file in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
-        text = file.read_text().strip()
-        sizes.append(int(text.rstrip("KMG")) << {"K": 10, "M": 20, "G": 30}.get(text[-1], 0))
-    return max(sizes, default=ASSUMED_CACHE)
 
 
 def table(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,9 @@ import numpy as np
 
 import fastinfluence as fi
 
-from .common import SEED, last_level_cache
+from limits import CACHES, last_level_cache
+
+from .common import SEED
 
 FACTORS = (1, 2, 4)
 REPEATS = 5
@@ -24,7 +26,7 @@ class HVPExponent:
     timeout = 300
 
     def setup(self):
-        self.base = 4 * last_level_cache() // (8 * WIDTH)  # rows of the smallest table
+        self.base = CACHES * last_level_cache() // (8 * WIDTH)  # rows of the smallest table
         numbers = np.random.default_rng(SEED).standard_normal(
             max(FACTORS) * self.base * WIDTH, dtype=np.float32
         )
@@ -52,7 +54,7 @@ class LiSSAExponent:
     timeout = 300
 
     def setup(self):
-        n = 4 * last_level_cache() // (8 * WIDTH)
+        n = CACHES * last_level_cache() // (8 * WIDTH)
         X = np.random.default_rng(SEED).standard_normal((n, WIDTH))
         infl = fi.Influence(fi.GLM("squared", l2=1.0), X, np.zeros(n), np.zeros(WIDTH + 1))
         self.operator = infl.hessian
