@@ -8,10 +8,9 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from limits import CACHES, last_level_cache
 
 import fastinfluence as fi
-
-from limits import CACHES, last_level_cache
 
 from .common import SEED
 
