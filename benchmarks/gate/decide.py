@@ -2,8 +2,9 @@
 
 All workloads are measured over a few rounds, each in fresh processes. One whose median looks
 slower is only a suspect: it is measured again, longer, and judged by the new rounds alone, since
-the first ones were picked for looking slow. It is a regression if their median is more than
-15 % slower and nearly every round leans that way.
+the first ones were picked for looking slow. It is a regression if it is more than 15 % slower by
+two accounts: the middle one of the rounds' ratios, which a lucky moment cannot move, and the
+shortest times of all rounds, which a busy machine hardly can.
 """
 
 from __future__ import annotations
@@ -14,19 +15,18 @@ from dataclasses import dataclass, field
 
 SLOWER = 1.15
 """A regression is slower than this."""
-LEANING = 1.07
-"""A round leans towards a regression, and a median is suspicious, above this: about √1.15."""
+SUSPICIOUS = 1.07
+"""What looks slower than this is measured again; about √1.15."""
 FIRST_ROUNDS, MORE_ROUNDS = 5, 9
-DISSENT = 2
-"""Rounds of the second measurement that need not lean towards a regression."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """Times of both trees in one round, in units of the machine's limit in that round."""
+    """Shortest seconds of both trees in one round, and of the machine's limit for that work."""
 
     base: float
     head: float
+    limit: float
 
     @property
     def ratio(self) -> float:
@@ -70,15 +70,19 @@ def median_ratio(rounds: Sequence[Round]) -> float:
     return statistics.median(r.ratio for r in rounds)
 
 
+def shortest_ratio(rounds: Sequence[Round]) -> float:
+    """Return the ratio of the shortest times of all rounds."""
+    return min(r.head for r in rounds) / min(r.base for r in rounds)
+
+
 def is_suspect(rounds: Sequence[Round]) -> bool:
     """Whether the first rounds call for more."""
-    return median_ratio(rounds) > LEANING
+    return median_ratio(rounds) > SUSPICIOUS
 
 
 def is_regression(rounds: Sequence[Round]) -> bool:
     """Whether the second rounds prove it."""
-    against = sum(r.ratio <= LEANING for r in rounds)
-    return median_ratio(rounds) > SLOWER and against <= DISSENT
+    return min(median_ratio(rounds), shortest_ratio(rounds)) > SLOWER
 
 
 def compare(names: Sequence[str], measure: Measure, tell: Tell = print) -> Verdict:
@@ -118,9 +122,12 @@ def compare(names: Sequence[str], measure: Measure, tell: Tell = print) -> Verdi
 
 def line(name: str, rounds: Sequence[Round]) -> str:
     """Describe one workload."""
-    base, head = (statistics.median(getattr(r, side) for r in rounds) for side in ("base", "head"))
+    base, head = (
+        statistics.median(getattr(r, side) / r.limit for r in rounds) for side in ("base", "head")
+    )
     ratios = sorted(r.ratio for r in rounds)
     return (
-        f"{name:24} base {base:7.2f}, head {head:7.2f} times the limit; head/base "
-        f"{median_ratio(rounds):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        f"{name:24} base {base:6.2f}, head {head:6.2f} times the limit; head/base "
+        f"{median_ratio(rounds):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}), "
+        f"shortest {shortest_ratio(rounds):.2f}"
     )

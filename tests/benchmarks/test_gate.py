@@ -30,7 +30,7 @@ class Machine:
         return 3.0 * np.exp(0.03 * self.rng.standard_normal()) * disturbed
 
     def round(self, name):
-        return decide.Round(self.side(), self.side() * self.slower.get(name, 1.0))
+        return decide.Round(self.side(), self.side() * self.slower.get(name, 1.0), limit=1.0)
 
     def measure(self, names, n_rounds):
         self.asked.append(list(names))
@@ -83,15 +83,16 @@ def test_what_the_base_lacks_is_told():
 
 
 @pytest.mark.parametrize(
-    ("ratios", "regression"),
+    ("base", "head", "regression"),
     [
-        ([1.3] * 9, True),
-        ([1.3] * 7 + [0.8, 1.0], True),
-        ([1.3] * 6 + [1.0] * 3, False),  # rounds disagree
-        ([1.14] * 9, False),
-        ([1.16] * 9, True),
+        ([2.0] * 9, [2.6] * 9, True),
+        ([2.0] * 9, [2.28] * 9, False),
+        ([2.0] * 9, [2.32] * 9, True),
+        ([2.0] * 9, [2.6] * 7 + [2.0] * 2, False),  # reached the base's time twice
+        ([2.0] * 5 + [1.0] * 4, [2.0] * 9, False),  # the base's shortest times were luck
+        ([2.9] * 4 + [2.0] * 5, [2.6] * 9, True),
     ],
 )
-def test_the_proof_asks_for_a_slow_median_and_agreement(ratios, regression):
-    rounds = [decide.Round(2.0, 2.0 * r) for r in ratios]
+def test_the_proof_asks_for_a_slow_median_and_slow_shortest_times(base, head, regression):
+    rounds = [decide.Round(b, h, limit=1.0) for b, h in zip(base, head, strict=True)]
     assert decide.is_regression(rounds) is regression
