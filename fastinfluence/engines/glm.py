@@ -180,9 +180,7 @@ class GLMEngine:
 
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
-        out = block.X.row_dot(S)
-        out *= self.d1[block.rows]
-        return out
+        return block.X.row_dot(S, self.d1[block.rows])
 
     def mixed_vjp(self, rows: IntArray, s: FloatArray) -> FloatArray:
         """∇x (∇l_i · s) for the chosen rows, shape (k, d): d1 s + d2 (x̃·s) coef."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from fastinfluence.kernels.cpu import glm as kernels
+from fastinfluence.kernels.cpu import scores
 from fastinfluence.rows.base import (
     BLOCK_BYTES,
     MIN_BLOCK_ROWS,
@@ -82,12 +83,11 @@ class DenseFeatures(Features):
         out: FloatArray = self.X @ V
         return out
 
-    def row_dot(self, S: FloatArray) -> FloatArray:
-        """x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
+    def row_dot(self, S: FloatArray, scale: FloatArray) -> FloatArray:
+        """scale_i x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
         d = self.n_features
         out: FloatArray = S[:d].T @ self.X.T
-        if len(S) > d:
-            out += S[d][:, None]
+        scores.finish(out, S[d] if len(S) > d else np.zeros(S.shape[1]), scale)
         return out
 
     def _transposed(self, C: FloatArray, p: int) -> FloatArray:

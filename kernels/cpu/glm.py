@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastinfluence.kernels.cpu.jit import jit, jit_fast, jit_fast_helper
+from fastinfluence.kernels.cpu.jit import jit_fast, jit_fast_helper
 from fastinfluence.kernels.cpu.prefetch import LINE_BYTES, prefetch
 
 Array = NDArray[np.floating[Any]]
@@ -129,33 +129,3 @@ def hvp_block(X: Array, scale: Array, v: Array, out: Array) -> None:
         total = _hvp_fours(X, scale, intercept, v, out)
     if len(v) > d:
         out[d] += total
-
-
-@jit
-def merge_top(
-    scores: NDArray[np.float64],
-    first_row: int,
-    sign: float,
-    values: NDArray[np.float64],
-    rows: NDArray[np.intp],
-) -> None:
-    """Merge a block of scores (t, b) into the k largest of ``sign * score`` per test row.
-
-    ``values`` and ``rows`` (t, k) stay sorted, best first. Blocks arrive in row order and a
-    later row must be strictly better, so ties go to the lower row.
-    """
-    t, b = scores.shape
-    k = values.shape[1]
-    for a in range(t):
-        worst = values[a, k - 1]
-        for i in range(b):
-            score = sign * scores[a, i]
-            if score > worst or (rows[a, k - 1] < 0 and not score < worst):
-                slot = k - 1
-                while slot > 0 and (rows[a, slot - 1] < 0 or values[a, slot - 1] < score):
-                    values[a, slot] = values[a, slot - 1]
-                    rows[a, slot] = rows[a, slot - 1]
-                    slot -= 1
-                values[a, slot] = score
-                rows[a, slot] = first_row + i
-                worst = values[a, k - 1]
