@@ -166,7 +166,7 @@ class GLMEngine:
             block.X.add_gram(scale[block.rows], out)
             return block.stop
 
-        self.problem.rows.map_reduce(task, max, 1)
+        self.problem.rows.map_reduce(task, max, 1, once=True)
         return out
 
     def diagonal(self) -> FloatArray:

@@ -14,6 +14,11 @@ from fastinfluence.types import FloatArray, IntArray
 PIECE_BYTES = 1 << 22
 """Bytes of rows that are written out as a dense array at a time, where that cannot be avoided."""
 
+GRAM_BYTES, LEAST_GRAM_BYTES = 1 << 25, 1 << 21
+"""Bytes of scaled rows in one product of a Gram matrix: most and least."""
+GRAM_ROWS = 4
+"""Rows of one product per column, so that adding its p×p result costs little beside making it."""
+
 
 def squared(values: FloatArray) -> FloatArray:
     """Squares in double precision, for :meth:`Features.mapped`."""
@@ -109,14 +114,17 @@ class Features(ABC):
         return self.transposed(scale[:, None] * self.linear(V), len(V))
 
     def add_gram(self, scale: FloatArray, out: FloatArray) -> None:
-        """Add Σ_i scale_i x̃_i x̃_iᵀ to ``out`` (p, p)."""
-        self._add_gram(scale, out)
+        """Add Σ_i scale_i x̃_i x̃_iᵀ to ``out`` (p, p), as few matrix products as memory allows."""
         d = self.n_features
-        if len(out) > d:
-            border = self.transposed(scale, d)
-            out[:d, d] += border
-            out[d, :d] += border
-            out[d, d] += scale.sum()
+        wanted = max(LEAST_GRAM_BYTES, GRAM_ROWS * 8 * d * d)
+        for at in self.pieces(d, min(wanted, GRAM_BYTES)):
+            part, c = self[at], scale[at]
+            part._add_gram(c, out)
+            if len(out) > d:
+                border = part.transposed(c, d)
+                out[:d, d] += border
+                out[d, :d] += border
+                out[d, d] += c.sum()
 
     def paired(self, T: FloatArray, owner: IntArray) -> FloatArray:
         """x̃_i·T[owner_i] for T (k, p), shape (b,)."""
