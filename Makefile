@@ -3,7 +3,8 @@
 #   make test                 all tests              (PYTEST_ARGS="-k hvp" for some)
 #   make PYTHON=python3.12 …  another interpreter    (make clean-venv first)
 #   make CONSTRAINTS=file …   pip constraints
-#   make bench BLAS_THREADS=2 …
+#   make bench BENCH_ARGS="v0.1.0..HEAD" BLAS_THREADS=2 …
+#   make bench-compare BASE=v0.1.0
 
 PYTHON ?=
 CONSTRAINTS ?=
@@ -12,6 +13,7 @@ DEMO_ARGS ?=
 BENCH_ARGS ?=
 BLAS_THREADS ?= 1
 PEERS_ARGS ?=
+BASE ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -24,7 +26,7 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types docs bench bench-quick bench-peers generate clean clean-venv
+.PHONY: help demo test lint format types docs bench bench-quick bench-compare budgets bench-peers generate clean clean-venv
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -90,13 +92,19 @@ docs: $(VENV)/.dev  ## HTML pages in docs/_build/html; a warning is an error
 bench bench-quick: export OPENBLAS_NUM_THREADS := $(BLAS_THREADS)
 bench bench-quick: export MKL_NUM_THREADS := $(BLAS_THREADS)
 
-bench-quick: $(VENV)/.dev  ## each benchmark once; fails if one fails
+bench-quick: $(VENV)/.dev  ## each benchmark once, in .venv; fails if one fails
 	@$(PY) -m asv machine --yes >/dev/null
 	@$(PY) -m asv run --quick --python=same --show-stderr $(BENCH_ARGS)
 
-bench: $(VENV)/.dev  ## the benchmarks, timed properly, kept under .asv/ for this commit
+bench: $(VENV)/.dev  ## time the last commit, or those of BENCH_ARGS="A..B", in environments of their own
 	@$(PY) -m asv machine --yes >/dev/null
-	@$(PY) -m asv run --python=same --show-stderr --set-commit-hash "$$(git rev-parse HEAD)" $(BENCH_ARGS)
+	@$(PY) -m asv run --show-stderr $(if $(BENCH_ARGS),$(BENCH_ARGS),HEAD^!)
+
+bench-compare: $(VENV)/.dev  ## is the working tree slower than BASE=<commit>? fails if so
+	@$(PY) -m benchmarks.gate $(BASE) $(BENCH_ARGS)
+
+budgets: $(VENV)/.dev  ## measure the table of docs/performance.md, on all processors
+	@$(PY) benchmarks/budgets.py
 
 $(PEERS_VENV)/.made: $(VENV)/.made pyproject.toml $(CONSTRAINTS)
 	@echo "Installing the peers in $(PEERS_VENV)"

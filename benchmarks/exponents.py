@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from limits import best, interleaved
-from workloads import fitted, fresh, model, quiet, sides, sparse, table, uncached
+from workloads import fitted, fresh, model, quiet, sides, sparse_table, table, uncached
 
 import fastinfluence as fi
 
@@ -75,9 +75,8 @@ def hvp_in_vectors(sizes: Sequence[int]) -> list[Call]:
 
 
 def csr_hvp_in_rows(sizes: Sequence[int]) -> list[Call]:
-    X, y = table(max(sizes), 100)
-    S = sparse(X)
-    return [product(model(S[:n], y[:n]).hessian, 1) for n in sizes]
+    X, y = sparse_table(max(sizes), 100)
+    return [product(model(X[:n], y[:n]).hessian, 1) for n in sizes]
 
 
 def linearise_in_rows(sizes: Sequence[int]) -> list[Call]:
@@ -104,8 +103,9 @@ def of_rows(ask: Callable[[Any], object], d: int) -> Callable[[Sequence[int]], l
 
 def lissa(depth: int, repeats: int, t: int = 1, is_sparse: bool = False) -> Call:
     """Run so many steps on a table that no cache holds."""
-    X, y = table(uncached(64), 64)
-    H = model(sparse(X) if is_sparse else X, y).hessian
+    H = model(
+        *(sparse_table(10 * uncached(64), 64) if is_sparse else table(uncached(64), 64))
+    ).hessian
     config = fi.solvers.LiSSA(depth=depth, repeats=repeats, scale=100.0)
     prepared, V = config.prepare(H), sides(65, t)
     return lambda: quiet(prepared.solve, V)
@@ -127,7 +127,7 @@ EXPONENTS: dict[str, Scaling] = {
     "HVP in n": Scaling((270_000, 520_000, MILLION), 1, hvp_in_rows),
     "HVP in d": Scaling((250, 500, 1000, 2000), 1, hvp_in_features),
     "HVP in vectors": Scaling((16, 32, 64), 1, hvp_in_vectors),
-    "HVP CSR in n": Scaling((MILLION, 1_500_000, 2_000_000), 1, csr_hvp_in_rows),
+    "HVP CSR in n": Scaling((MILLION + 200_000, 2 * MILLION, 4 * MILLION), 1, csr_hvp_in_rows),
     "linearise in n": Scaling(LONG, 1, linearise_in_rows),
     "Hessian in n": Scaling((25_000, 50_000, 100_000), 1, hessian_in_rows),
     "scores in n": Scaling((20_000, 40_000, 80_000), 1, each(lambda n: scores(n, 128, 64))),

@@ -47,7 +47,7 @@ class Workload:
         return best(seconds["call"]) / (best(seconds["limit"]) * self.share)
 
 
-def reads(call: Callable[[], object], nbytes: float, threads: int = 1) -> Workload:
+def reads(call: Callable[[], object], nbytes: float, threads: int | None = 1) -> Workload:
     """Compare with reading so many bytes."""
     limit = Reader(threads)
     return Workload(call, limit, nbytes / limit.nbytes)
@@ -70,12 +70,16 @@ def table(n: int, d: int, dtype: DTypeLike = np.float64) -> tuple[Any, Any]:
     return X, (f + rng.logistic(size=n) > 0).astype(np.float64)
 
 
-def sparse(X: Any) -> csr_array:
-    """Keep the largest tenth."""
-    return csr_array(np.where(np.abs(X) > 1.645, X, 0.0))
+def sparse_table(n: int, d: int) -> tuple[Any, Any]:
+    """Make such a table and keep its largest tenth, without a dense one of that size."""
+    X, y = table(min(n, DISTINCT // d), d)
+    part = csr_array(np.where(np.abs(X) > 1.645, X, 0.0))
+    starts = np.append(0, np.cumsum(np.resize(np.diff(part.indptr), n))).astype(np.int32)
+    data, indices = (np.resize(a, starts[-1]) for a in (part.data, part.indices))
+    return csr_array((data, indices, starts), shape=(n, d)), np.resize(y, n)
 
 
-def model(X: Any, y: Any, loss: str = "logistic", threads: int = 1, **options: Any) -> Any:
+def model(X: Any, y: Any, loss: str = "logistic", threads: int | None = 1, **options: Any) -> Any:
     """Linearise at small random parameters, which costs less than fitting."""
     theta = np.random.default_rng(SEED).standard_normal(X.shape[1] + 1) / (10 * X.shape[1] ** 0.5)
     return quiet(fi.Influence, fi.GLM(loss, l2=1e-2), X, y, theta, n_threads=threads, **options)
@@ -106,7 +110,7 @@ def uncached(d: int, itemsize: int = 8) -> int:
 # -- kernels ---------------------------------------------------------------------------
 
 
-def dense_hvp(d: int, dtype: DTypeLike = np.float64, threads: int = 1) -> Workload:
+def dense_hvp(d: int, dtype: DTypeLike = np.float64, threads: int | None = 1) -> Workload:
     X, y = table(uncached(d, np.dtype(dtype).itemsize), d, dtype)
     H, v = model(X, y, threads=threads).hessian, np.ones(d + 1)
     return reads(lambda: H @ v, X.nbytes, threads)
@@ -118,10 +122,9 @@ def dense_hvps(n: int, d: int, t: int) -> Workload:
 
 
 def csr_hvp(d: int) -> Workload:
-    X, y = table(uncached(d), d)
-    S = sparse(X)
-    H, v = model(S, y).hessian, np.ones(d + 1)
-    return reads(lambda: H @ v, S.data.nbytes + S.indices.nbytes)
+    X, y = sparse_table(12 * uncached(d), d)  # a tenth of the numbers, with their columns
+    H, v = model(X, y).hessian, np.ones(d + 1)
+    return reads(lambda: H @ v, X.data.nbytes + X.indices.nbytes)
 
 
 def linearise(n: int, d: int) -> Workload:
@@ -144,8 +147,15 @@ def derivatives(loss: str, n: int) -> Workload:
 # -- scores ----------------------------------------------------------------------------
 
 
-def scores(n: int, d: int, t: int, out: Any = None, dtype: DTypeLike = np.float64) -> Workload:
-    infl, V = model(*table(n, d, dtype)), sides(d + 1, t).T.copy()
+def scores(
+    n: int,
+    d: int,
+    t: int,
+    out: Any = None,
+    dtype: DTypeLike = np.float64,
+    threads: int | None = 1,
+) -> Workload:
+    infl, V = model(*table(n, d, dtype), threads=threads), sides(d + 1, t).T.copy()
     return multiplies(lambda: infl.on_function(V, out=out), 2.0 * n * d * t, dtype)
 
 
@@ -179,8 +189,7 @@ def solve(solver: Any, n: int, d: int, t: int, flops: float) -> Workload:
 
 
 def lissa(d: int, steps: int, is_sparse: bool) -> Workload:
-    X, y = table(uncached(d), d)
-    X = sparse(X) if is_sparse else X
+    X, y = sparse_table(8 * uncached(d), d) if is_sparse else table(uncached(d), d)
     stored = X.data.nbytes + X.indices.nbytes if is_sparse else X.nbytes
     prepared = quiet(fi.solvers.LiSSA(depth=steps // 2, repeats=2).prepare, model(X, y).hessian)
     V = np.ones((d + 1, 1))

@@ -15,7 +15,7 @@ from .decide import Found, Missing, Round
 
 ROOT = Path(__file__).parents[2]
 WORKER = Path(__file__).with_name("worker.py")
-VISITS, MOST_VISITS = 8, 40
+VISITS, MOST_VISITS = 8, 24
 """Times that each side times a workload in one round; more while the shortest are not settled."""
 SETTLED = 1.03
 """The two shortest times agree when they are no further apart than this."""

@@ -56,7 +56,7 @@ def prepared(name: str) -> tuple[Any, dict[str, str]]:
 
 def planted(name: str, call: Callable[[], object]) -> Callable[[], object]:
     """Return the call, slower by the fraction that the environment plants in this workload."""
-    where, _, fraction = os.environ.get(PLANT, "").partition("=")
+    where, _, fraction = os.environ.get(PLANT, "").rpartition("=")
     if where != name:
         return call
 

@@ -1,10 +1,12 @@
 """The gate's judgement on made-up timings: noise passes, a slowdown is named."""
 
+import time
+
 import numpy as np
 import pytest
 from script import load_script
 
-decide = load_script("gate/decide.py")
+decide, worker = load_script("gate/decide.py"), load_script("gate/worker.py")
 NAMES = [f"workload {k}" for k in range(25)]
 SEEDS = range(20)
 
@@ -96,3 +98,12 @@ def test_what_the_base_lacks_is_told():
 def test_the_proof_asks_for_a_slow_median_and_slow_shortest_times(base, head, regression):
     rounds = [decide.Round(b, h, limit=1.0) for b, h in zip(base, head, strict=True)]
     assert decide.is_regression(rounds) is regression
+
+
+def test_a_planted_slowdown_slows_its_workload_and_no_other(monkeypatch):
+    def call():
+        time.sleep(0.02)
+
+    monkeypatch.setenv(worker.PLANT, "HVP d=128=0.5")
+    assert worker.planted("HVP d=50", call) is call
+    assert worker.seconds(worker.planted("HVP d=128", call)) >= 0.03
