@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastinfluence.curvature import Curvature
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.base import Engine
+from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import LossError, NoOptimumError, SolverError
 from fastinfluence.inputs import listed
 from fastinfluence.problem import Problem
@@ -55,14 +56,14 @@ class _Tolerance:
 
     tol: float
 
-    def gradient(self, engine: GLMEngine) -> bool:
+    def gradient(self, engine: Engine) -> bool:
         return gradient_norm(engine) <= self.tol
 
-    def step(self, engine: GLMEngine, step: FloatArray) -> bool:
+    def step(self, engine: Engine, step: FloatArray) -> bool:
         return float(np.abs(step).max()) <= self.tol * (1 + float(np.abs(engine.theta).max()))
 
 
-def gradient_norm(engine: GLMEngine) -> float:
+def gradient_norm(engine: Engine) -> float:
     """‖∇R‖₂ in the spec's own reduction."""
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
     return float(np.linalg.norm(engine.gradient)) * unit
@@ -86,7 +87,7 @@ def minimize(
         If the objective keeps falling along a direction: separable data, an empty category.
     """
     tolerance = _Tolerance(tol)
-    engine = GLMEngine(problem, theta)
+    engine = linearize(problem, theta)
     runaway = 0
     for iteration in range(MAX_ITERATIONS):
         progress("fitting", iteration, MAX_ITERATIONS)
@@ -106,7 +107,7 @@ def minimize(
     raise NoOptimumError(_runaway_message(engine, step))
 
 
-def _newton_step(engine: GLMEngine, solver: Solver | None) -> FloatArray:
+def _newton_step(engine: Engine, solver: Solver | None) -> FloatArray:
     """H⁻¹∇R, or a descent direction near it where H is indefinite."""
     operator = Curvature(engine)
     if solver is None or getattr(solver, "stochastic", False):  # noise is no Newton step
@@ -124,7 +125,7 @@ def _newton_step(engine: GLMEngine, solver: Solver | None) -> FloatArray:
     return engine.gradient / np.where(bend > 0, bend, 1.0)
 
 
-def _line_search(engine: GLMEngine, step: FloatArray) -> GLMEngine | None:
+def _line_search(engine: Engine, step: FloatArray) -> Engine | None:
     """The first of theta − step·2⁻ᵏ that lowers the objective, or None where rounding decides."""
     slope = float(step @ engine.gradient)
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
@@ -146,7 +147,7 @@ def _line_search(engine: GLMEngine, step: FloatArray) -> GLMEngine | None:
     return None
 
 
-def _try(engine: GLMEngine, theta: FloatArray) -> GLMEngine | None:
+def _try(engine: Engine, theta: FloatArray) -> Engine | None:
     """The engine at theta, or None where theta leaves the loss's domain or overflows."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -156,23 +157,23 @@ def _try(engine: GLMEngine, theta: FloatArray) -> GLMEngine | None:
     return trial if np.isfinite(trial.objective) else None
 
 
-def _status(engine: GLMEngine, step: FloatArray, iterations: int, message: str) -> FitStatus:
+def _status(engine: Engine, step: FloatArray, iterations: int, message: str) -> FitStatus:
     return FitStatus(gradient_norm(engine), float(np.abs(step).max()), iterations, message)
 
 
-def reachable(engine: GLMEngine, tol: float) -> float:
+def reachable(engine: Engine, tol: float) -> float:
     """The tolerance on ‖∇R‖, or what rounding in its own sum allows if that is larger."""
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
     return max(tol, ROUNDING_SHARE * float(np.linalg.norm(engine.gradient_scale)) * unit)
 
 
-def relative_gradient(engine: GLMEngine) -> float:
+def relative_gradient(engine: Engine) -> float:
     """Largest |∇R_j| relative to what its sum cancels from: 0 at the optimum, at most 1."""
     scale, g = engine.gradient_scale, np.abs(engine.gradient)
     return float((g[scale > 0] / scale[scale > 0]).max(initial=0.0))
 
 
-def _stationary(engine: GLMEngine, step: FloatArray) -> bool:
+def _stationary(engine: Engine, step: FloatArray) -> bool:
     """Whether theta is an optimum whatever the units: the gradient cancels, or the step is nil.
 
     The second holds where the residuals themselves vanish, which leaves nothing to cancel.
@@ -181,7 +182,7 @@ def _stationary(engine: GLMEngine, step: FloatArray) -> bool:
     return nil or relative_gradient(engine) <= STALLED
 
 
-def _edge_message(engine: GLMEngine) -> str:
+def _edge_message(engine: Engine) -> str:
     """No step lowers the objective though the gradient is not small: the edge of the domain."""
     low, high = engine.problem.spec.loss.f_domain
     nearest = int(np.argmin(np.minimum(engine.f - low, high - engine.f)))
@@ -193,11 +194,11 @@ def _edge_message(engine: GLMEngine) -> str:
     )
 
 
-def _bounded_below(engine: GLMEngine) -> bool:
+def _bounded_below(engine: Engine) -> bool:
     return bool((engine.problem.penalty > 0).all())
 
 
-def _runaway_message(engine: GLMEngine, step: FloatArray) -> str:
+def _runaway_message(engine: Engine, step: FloatArray) -> str:
     problem = engine.problem
     share = np.abs(step) / max(float(np.abs(step).max()), np.finfo(np.float64).tiny)
     order = np.argsort(-share)

@@ -78,8 +78,7 @@ class Influence(Statistics, Subsets):
     ) -> None:
         settings = Settings.of(solver, damping, curvature, progress)
         problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
-        d = problem.rows.n_features
-        self._setup(problem, checked_theta(theta, problem.n_params, d), settings)
+        self._setup(problem, _theta_for(problem, theta), settings)
         self._warn_if_far()
 
     @classmethod
@@ -130,10 +129,7 @@ class Influence(Statistics, Subsets):
         positive(tol, "tol")
         settings = Settings.of(solver, damping, curvature, progress)
         problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
-        d = problem.rows.n_features
-        start = (
-            starting_point(problem) if theta is None else checked_theta(theta, problem.n_params, d)
-        )
+        start = starting_point(problem) if theta is None else _theta_for(problem, theta)
         chosen = None if isinstance(solver, str) else solver
         best, status = minimize(problem, start, tol, chosen, settings.progress)
         return cls._of(problem, best, settings, status)
@@ -190,3 +186,7 @@ class Influence(Statistics, Subsets):
     def report(self) -> Report:
         """Solver and why, conditioning, warnings, and a refit of ten rows where that is cheap."""
         return make_report(self)
+
+
+def _theta_for(problem: Problem, theta: Any) -> FloatArray:
+    return checked_theta(theta, problem.n_params, problem.rows.n_features, problem.n_outputs)
