@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from fastinfluence.inputs import listed
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, silent
 from fastinfluence.solvers.base import Solver
+from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.choose import choose
 from fastinfluence.types import FloatArray
 
@@ -26,6 +27,8 @@ STALLED = 1e-6
 ROUNDING_SHARE = 1e-12
 """A gradient below this share of what its sum cancels from has no correct digits left."""
 ROUNDING = "stopped where rounding hides further progress"
+LOOSE = 0.1
+"""Relative residual of the first step where CG takes it."""
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -88,11 +91,12 @@ def minimize(
     """
     tolerance = _Tolerance(tol)
     engine = linearize(problem, theta)
+    newton = _Newton(solver, gradient_norm(engine))
     runaway = 0
     for iteration in range(MAX_ITERATIONS):
         progress("fitting", iteration, MAX_ITERATIONS)
-        step = _newton_step(engine, solver)
         flat = tolerance.gradient(engine)
+        step = newton.step(engine, flat)
         if flat and tolerance.step(engine, step) and _stationary(engine, step):
             return engine.theta, _status(engine, step, iteration, "converged")
         runaway = runaway + 1 if flat else 0
@@ -107,22 +111,43 @@ def minimize(
     raise NoOptimumError(_runaway_message(engine, step))
 
 
-def _newton_step(engine: Engine, solver: Solver | None) -> FloatArray:
-    """H⁻¹∇R, or a descent direction near it where H is indefinite."""
-    operator = Curvature(engine)
-    if solver is None or getattr(solver, "stochastic", False):  # noise is no Newton step
-        solver = choose(operator, n_sides=1).solver
-    side = engine.gradient[:, None]
-    if not np.any(side):
-        return np.zeros(len(side))
-    try:
-        step = solver.prepare(operator).apply(side)[:, 0]
-    except SolverError:  # negative curvature, or CG out of steps: scaled steepest descent
-        step = np.zeros(len(side))
-    if float(step @ engine.gradient) > 0:
-        return step
-    bend = np.abs(operator.diagonal())
-    return engine.gradient / np.where(bend > 0, bend, 1.0)
+class _Newton:
+    """H⁻¹∇R at one theta after another.
+
+    Far from the optimum a solution by CG need not be exact: its tolerance follows the fall of
+    the gradient (Dembo, Eisenstat & Steihaug 1982) and is CG's own where convergence is judged.
+    A solver that the caller chose is used as it is.
+    """
+
+    def __init__(self, solver: Solver | None, start: float) -> None:
+        noisy = getattr(solver, "stochastic", False)  # noise is no Newton step
+        self._given = None if noisy else solver
+        self._chosen: Solver | None = None
+        self._start = start
+
+    def step(self, engine: Engine, last: bool) -> FloatArray:
+        """H⁻¹∇R, or a descent direction near it where H is indefinite; exact where ``last``."""
+        operator, side = Curvature(engine), engine.gradient[:, None]
+        if not np.any(side):
+            return np.zeros(len(side))
+        try:
+            step = self._solver(operator, last).prepare(operator).apply(side)[:, 0]
+        except SolverError:  # negative curvature, or CG out of steps: scaled steepest descent
+            step, self._chosen = np.zeros(len(side)), None
+        if float(step @ engine.gradient) > 0:
+            return step
+        bend = np.abs(operator.diagonal())
+        return engine.gradient / np.where(bend > 0, bend, 1.0)
+
+    def _solver(self, operator: Curvature, last: bool) -> Solver:
+        if self._given is not None:
+            return self._given
+        if not isinstance(self._chosen, CG):  # the search costs products: once is enough for CG
+            self._chosen = choose(operator, n_sides=1).solver
+        if last or not isinstance(self._chosen, CG):
+            return self._chosen
+        fall = gradient_norm(operator.engine) / self._start
+        return replace(self._chosen, tol=max(self._chosen.tol, LOOSE * min(1.0, fall) ** 0.5))
 
 
 def _line_search(engine: Engine, step: FloatArray) -> Engine | None:
