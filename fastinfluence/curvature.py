@@ -43,7 +43,7 @@ class Gauge:
     def project(self, B: FloatArray) -> FloatArray:
         """B (p, t) without its part along the directions."""
         out = np.array(B)
-        blocks = out.reshape(-1, self.K, B.shape[1])
+        blocks = out.reshape(len(B) // self.K, self.K, B.shape[1])
         blocks[self.rows] -= blocks[self.rows].mean(axis=1, keepdims=True)
         return out
 
@@ -60,8 +60,8 @@ class Gauge:
     def along(self, V: FloatArray, sizes: FloatArray) -> FloatArray:
         """What :meth:`complete` adds to a product with V (p, t)."""
         out = np.zeros_like(V)
-        sums = V.reshape(-1, self.K, V.shape[1])[self.rows].sum(axis=1)
-        blocks = out.reshape(-1, self.K, V.shape[1])
+        sums = V.reshape(len(V) // self.K, self.K, V.shape[1])[self.rows].sum(axis=1)
+        blocks = out.reshape(len(V) // self.K, self.K, V.shape[1])
         blocks[self.rows] = (sizes[:, None] / self.K * sums)[:, None, :]
         return out
 

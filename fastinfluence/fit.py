@@ -193,9 +193,20 @@ def reachable(engine: Engine, tol: float) -> float:
 
 
 def relative_gradient(engine: Engine) -> float:
-    """Largest |∇R_j| relative to what its sum cancels from: 0 at the optimum, at most 1."""
+    """Largest |∇R_j| relative to what its sum cancels from: 0 at the optimum, at most 1.
+
+    Left out are coordinates along which R cannot fall by more than its share ``STALLED``²: in a
+    column that is zero but for a row or two, a gradient far below any tolerance cancels nothing.
+    """
     scale, g = engine.gradient_scale, np.abs(engine.gradient)
-    return float((g[scale > 0] / scale[scale > 0]).max(initial=0.0))
+    share = np.where(scale > 0, g / np.where(scale > 0, scale, 1.0), 0.0)
+    if float(share.max(initial=0.0)) <= STALLED:
+        return float(share.max(initial=0.0))
+    unit = 1.0 if engine.problem.mean_form else engine.problem.W
+    bend = np.abs(engine.diagonal())
+    fall = 0.5 * g**2 / np.where(bend > 0, bend, 1.0)
+    idle = (bend > 0) & (fall <= STALLED**2 * abs(engine.objective) / unit)
+    return float(share[~idle].max(initial=0.0))
 
 
 def _stationary(engine: Engine, step: FloatArray) -> bool:

@@ -114,7 +114,7 @@ class MultinomialEngine(OtherThetas):
         """Logits of some rows for a table (d [+ 1], K·t), shape (b, K·t)."""
         F = X.linear(table)
         if offset is not None:
-            F.reshape(len(F), self.K, -1)[:] += offset[:, :, None]
+            self.split(F)[:] += offset[:, :, None]
         return F
 
     def threads(self, n_sides: int) -> int:
@@ -149,7 +149,7 @@ class MultinomialEngine(OtherThetas):
         power: int = 1,
     ) -> FloatArray:
         F = np.ascontiguousarray(X.linear(table))
-        curved = F.reshape(len(F), self.K, -1)
+        curved = self.split(F)
         for k in range(power):
             factor = scale if k == 0 else np.ones(len(F))
             kernels.curve_block(self.P[at], self.top[at], factor, curved)
@@ -162,7 +162,11 @@ class MultinomialEngine(OtherThetas):
 
     def table(self, V: FloatArray) -> FloatArray:
         """Vectors (p, t) as a table (d [+ 1], K·t)."""
-        return np.ascontiguousarray(V, dtype=np.float64).reshape(self.width, -1)
+        return np.ascontiguousarray(V, dtype=np.float64).reshape(self.width, self.K * V.shape[1])
+
+    def split(self, F: FloatArray) -> FloatArray:
+        """Predictions (b, K·t) as (b, K, t)."""
+        return F.reshape(len(F), self.K, F.shape[1] // self.K)
 
     @cached_property
     def row_curvature(self) -> MultinomialRowCurvature:
@@ -214,7 +218,7 @@ class MultinomialEngine(OtherThetas):
         step = max(1, SIDE_BYTES // (8 * max(b, 1) * self.K))
         for first in range(0, t, step):
             F = np.ascontiguousarray(block.X.linear(self.table(S[:, first : first + step])))
-            kernels.contract_block(F.reshape(b, self.K, -1), D, out[first : first + step])
+            kernels.contract_block(self.split(F), D, out[first : first + step])
         return out
 
     def mixed_vjp(self, rows: IntArray, s: FloatArray) -> FloatArray:
@@ -261,7 +265,7 @@ class MultinomialEngine(OtherThetas):
             raise InputError("y_test is needed to evaluate the loss of test rows")
         F = np.ascontiguousarray(self.raw(test.X, self.table(Theta), test.offset))
         value = np.empty((len(F), Theta.shape[1]))
-        curved = F.reshape(len(F), self.K, -1)
+        curved = self.split(F)
         kernels.softmax_block(curved, test.y.astype(np.intp), value, curved)
         return value, curved
 

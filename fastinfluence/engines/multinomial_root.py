@@ -43,7 +43,7 @@ class MultinomialRoot:
             return block.stop
 
         self._rows.map_reduce(task, lambda _, stop: stop, 1)
-        return out.reshape(-1, t)
+        return out.reshape(self.n_rows, t)
 
     def adjoint(self, U: FloatArray) -> FloatArray:
         """Zᵀ U, shape (p, t)."""
@@ -54,10 +54,10 @@ class MultinomialRoot:
             q = np.sqrt(engine.P[block.rows])[:, :, None]
             F = self._root[block.rows, None, None] * sides[block.rows]
             F -= q * (q * F).sum(axis=1, keepdims=True)
-            return block.X.transposed((q * F).reshape(len(q), -1), engine.width)
+            return block.X.transposed((q * F).reshape(len(q), engine.K * t), engine.width)
 
         total: FloatArray = self._rows.map_reduce(task, lambda a, b: a + b, 1)
-        return total.reshape(-1, t)
+        return total.reshape(engine.n_params, t)
 
     def gram(self, diagonal: FloatArray) -> FloatArray:
         """Z diag(diagonal) Zᵀ, shape (n·K, n·K)."""

@@ -32,6 +32,10 @@ class OtherThetas:
         """Vectors (p, t) as a table (d [+ 1], K·t)."""
 
     @abstractmethod
+    def split(self, F: FloatArray) -> FloatArray:
+        """Predictions (b, K·t) as (b, K, t)."""
+
+    @abstractmethod
     def threads(self, n_sides: int) -> int:
         """Threads of a pass that multiplies by so many parameter vectors."""
 
@@ -45,7 +49,7 @@ class OtherThetas:
 
     def predictions(self, test: TestRows, Theta: FloatArray, output: str) -> FloatArray:
         """Logits ("raw") or probabilities ("mean") of the test rows, shape (t, k, K)."""
-        F = self.raw(test.X, self.table(Theta), test.offset).reshape(len(test.X), self.K, -1)
+        F = self.split(self.raw(test.X, self.table(Theta), test.offset))
         out = np.ascontiguousarray(F.transpose(0, 2, 1))
         if output == "mean":
             flat = out.reshape(-1, self.K)
@@ -60,7 +64,7 @@ class OtherThetas:
             at = block.rows
             offset = None if problem.offset is None else problem.offset[at]
             F = np.ascontiguousarray(self.raw(block.X, table, offset))
-            self._slopes(F.reshape(len(F), self.K, -1), self.y[at])
+            self._slopes(self.split(F), self.y[at])
             F *= problem.w[at, None]
             return block.X.transposed(F, self.width)
 
