@@ -75,7 +75,7 @@ class InfluenceBase:
 
     @property
     def theta(self) -> FloatArray:
-        """Parameters, shape (p,): coefficients, then the intercept."""
+        """Parameters, shape (p,): coefficients, then the intercept, in the layout of the spec."""
         return self._engine.theta
 
     @property

@@ -37,10 +37,12 @@ class Influence(Statistics, Subsets):
     X : array_like, shape (n, d)
         Training rows: a NumPy array, or a pandas, polars or Arrow table. Not copied.
     y : array_like, shape (n,)
-        Targets. For two-class losses any two labels; the larger one is the positive one.
+        Targets. For two-class losses any two labels; the larger one is the positive one. For
+        "multinomial" any labels: their sorted distinct values are the K classes.
     theta : array_like, shape (p,)
-        Coefficients, then the intercept.
+        Coefficients, then the intercept; for K classes a table (d [+ 1], K) raveled in C order.
     sample_weight, offset : array_like, shape (n,), optional
+        For K classes the offset is (n, K).
     solver : "auto" or a solver of ``fi.solvers``, default "auto"
     damping : float, default 0.0
         Added to H's diagonal for scores; never enters fitting, "exact" or "refit".

@@ -212,7 +212,7 @@ def newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets)
 def _batches(engine: Engine, sets: RemovalSets) -> Iterator[tuple[int, int]]:
     """First and last set of each batch."""
     k, size, p = len(sets), _batch_size(engine), engine.n_params
-    dense_rows = np.cumsum(np.minimum(sets.sizes, p))
+    dense_rows = np.cumsum(np.minimum(sets.sizes * engine.problem.n_outputs, p))
     limit = size if sets.singles else GROUP_BYTES // (16 * p)
     start, before = 0, 0
     while start < k:
@@ -223,8 +223,9 @@ def _batches(engine: Engine, sets: RemovalSets) -> Iterator[tuple[int, int]]:
 
 
 def _batch_size(engine: Engine) -> int:
-    block = getattr(engine.problem.rows, "block_rows", engine.problem.n_rows)
-    rows = min(block, engine.problem.n_rows) + engine.n_params
+    problem, K = engine.problem, engine.problem.n_outputs
+    block = getattr(problem.rows, "block_rows", problem.n_rows)
+    rows = (min(block, problem.n_rows) + engine.n_params) * K
     return int(np.clip(BATCH_BYTES // (8 * rows), 16, 2048))
 
 

@@ -152,3 +152,16 @@ def test_most_influential_subset_and_flip():
     assert name == "x0[eel]"
     flip = infl.smallest_flip(fi.targets.coefficient(name), max_rows=25)
     assert flip.attempts[0].predicted != 0
+
+
+def test_collinear_columns_warn_and_change_nothing():
+    """Exact removals of least norm predict what the same model without the column predicts."""
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(80, 2)), rng.integers(0, 3, 80)
+    wide = np.column_stack([X, X[:, 0] - X[:, 1]])
+    spec = fi.GLM("multinomial", l2=0.0)
+    sound, singular = (fi.Influence.fit(spec, table, y) for table in (X, wide))
+    wanted = sound.leave_one_out([1, 2], method="exact").on_loss(X[:5], y[:5])
+    with pytest.warns(fi.FastInfluenceWarning, match="H is singular: 2 combination"):
+        removal = singular.leave_one_out([1, 2], method="exact")
+    np.testing.assert_allclose(removal.on_loss(wide[:5], y[:5]), wanted, rtol=0, atol=1e-8)
