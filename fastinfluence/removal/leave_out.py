@@ -212,7 +212,8 @@ def newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets)
 def _batches(engine: Engine, sets: RemovalSets) -> Iterator[tuple[int, int]]:
     """First and last set of each batch."""
     k, size, p = len(sets), _batch_size(engine), engine.n_params
-    dense_rows = np.cumsum(np.minimum(sets.sizes * engine.problem.n_outputs, p))
+    wide = 1 if sets.singles else engine.problem.n_outputs  # singles: counted in the size
+    dense_rows = np.cumsum(np.minimum(sets.sizes * wide, p))
     limit = size if sets.singles else GROUP_BYTES // (16 * p)
     start, before = 0, 0
     while start < k:
