@@ -11,16 +11,20 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 BLAS_THREADS ?= 1
+PEERS_ARGS ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet $(if $(CONSTRAINTS),--constraint "$(CONSTRAINTS)")
+# An environment of its own: what peers pin is not what this library needs.
+PEERS_VENV := .venv-peers
+PEERS_PIP := $(subst $(VENV)/,$(PEERS_VENV)/,$(PIP))
 CANDIDATES := python3 python python3.13 python3.12 python3.14 python3.11
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types docs bench bench-quick generate clean clean-venv
+.PHONY: help demo test lint format types docs bench bench-quick bench-peers generate clean clean-venv
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -94,6 +98,16 @@ bench: $(VENV)/.dev  ## the benchmarks, timed properly, kept under .asv/ for thi
 	@$(PY) -m asv machine --yes >/dev/null
 	@$(PY) -m asv run --python=same --show-stderr --set-commit-hash "$$(git rev-parse HEAD)" $(BENCH_ARGS)
 
+$(PEERS_VENV)/.made: $(VENV)/.made pyproject.toml $(CONSTRAINTS)
+	@echo "Installing the peers in $(PEERS_VENV)"
+	@$(PY) -m venv $(PEERS_VENV)
+	@$(PEERS_PIP) --editable ".[peers]"
+	@$(PEERS_PIP) --no-deps pyDVL
+	@touch $@
+
+bench-peers: $(PEERS_VENV)/.made  ## measure beside other libraries, write docs/peers.md (PEERS_ARGS=--quick)
+	@$(PEERS_VENV)/bin/python -m benchmarks.peers $(PEERS_ARGS)
+
 generate: $(VENV)/.dev  ## derive the shipped programs again from the table of losses
 	@$(PY) -m fastinfluence.spec.derive
 
@@ -101,5 +115,5 @@ clean:  ## remove what was built, keep .venv
 	@rm -rf build dist docs/_build docs/api demo-output .asv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-clean-venv:  ## remove .venv
-	@rm -rf $(VENV)
+clean-venv:  ## remove .venv and .venv-peers
+	@rm -rf $(VENV) $(PEERS_VENV)

@@ -16,9 +16,9 @@ import numpy as np
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.progress import Progress, silent
-from fastinfluence.removal.leave_out import newton_steps
+from fastinfluence.removal.leave_out import drift, newton_steps
 from fastinfluence.removal.sets import RemovalSets
-from fastinfluence.removal.system import LeaveOutInverse, ShiftedInverse
+from fastinfluence.removal.system import SINGULAR, LeaveOutInverse, ShiftedInverse
 from fastinfluence.residuals import FIXED_DISPERSION, deviance_residuals, pearson_residuals
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.tables import frame_of
@@ -62,18 +62,21 @@ class Diagnostics:
         self._shifted = ShiftedInverse(engine, engine.problem.w)
         self._A = self._shifted.matrix(0.0)
         self._factor = Factor(self._A)
-        self._rows = self._pass()
+        self._rows = self._pass() if self._shifted.shifts else self._proportional_pass()
         self.p_eff = float(self._rows.leverage.sum())
         self.dispersion = self._dispersion()
 
     # -- the pass ----------------------------------------------------------------------
 
+    @property
+    def _block_rows(self) -> int:
+        return max(1, BLOCK_BYTES // (8 * self._engine.n_params))
+
     def _steps(self) -> Iterator[tuple[slice, LeaveOutInverse, FloatArray]]:
         """Blocks of rows with their leave-out matrices and Δ (p, b)."""
-        n, p = self._engine.problem.n_rows, self._engine.n_params
-        size = max(1, BLOCK_BYTES // (8 * p))
-        for start in range(0, n, size):
-            at = slice(start, min(start + size, n))
+        n = self._engine.problem.n_rows
+        for start in range(0, n, self._block_rows):
+            at = slice(start, min(start + self._block_rows, n))
             rows = np.arange(at.start, at.stop)
             sets = RemovalSets(rows, np.arange(len(rows) + 1))
             inverse = LeaveOutInverse(self._engine, self._shifted, sets)
@@ -92,15 +95,42 @@ class Diagnostics:
             X = inverse.design
             if kept is not None:
                 kept[at] = delta.T
-            if self._shifted.shifts:
-                out.spread[at] = np.einsum("ij,ji->i", X, self._factor.solve(X.T))
-            else:
-                out.spread[at] = inverse.spread
+            out.spread[at] = np.einsum("ij,ji->i", X, self._factor.solve(X.T))
             out.leverage[at] = c[at] * out.spread[at]
             out.cook[at] = np.einsum("ji,ji->i", delta, self._A @ delta)
             out.shift[at] = np.einsum("ij,ji->i", X, delta)
         if kept is not None:
             self.__dict__["dfbeta"] = kept  # what the cached property would compute again
+        return out
+
+    def _proportional_pass(self) -> _PerRow:
+        """The same where no penalty shifts: Δ_i = a_i z_i + b_i u, z_i = A⁻¹x_i, all in z and u.
+
+        u = A⁻¹W(fold − ∇R) is zero at the optimum.
+        """
+        engine, A = self._engine, self._factor
+        problem, n = engine.problem, engine.problem.n_rows
+        u = A.solve(drift(engine)[:, None])[:, 0]
+        u_norm = float(u @ self._A @ u)
+        out = _PerRow(*(np.empty(n) for _ in range(4)))
+        kept = np.empty((n, len(u))) if 8 * n * len(u) <= KEEP_BYTES else None
+        for start in range(0, n, self._block_rows):
+            at = slice(start, min(start + self._block_rows, n))
+            X, w = engine.design(problem.rows.take(at)), problem.w[at]
+            Z, along, c = A.solve(X.T), X @ u, w * engine.d2[at]
+            spread = np.einsum("ij,ji->i", X, Z)
+            pivot = 1.0 - c * spread
+            pivot[np.abs(pivot) < SINGULAR] = np.nan
+            a, b = -w * (engine.d1[at] + c * along) / pivot, -w
+            out.spread[at], out.leverage[at] = spread, c * spread
+            out.shift[at] = a * spread + b * along
+            out.cook[at] = a * (a * spread + 2 * b * along) + b * b * u_norm
+            if kept is not None:
+                np.multiply(Z.T, a[:, None], out=kept[at])
+                kept[at] += np.multiply.outer(b, u)
+            self._progress("diagnostics", at.stop, n)
+        if kept is not None:
+            self.__dict__["dfbeta"] = kept
         return out
 
     def _dispersion(self) -> float:
@@ -207,7 +237,9 @@ class Diagnostics:
     def dfbetas(self) -> FloatArray:
         """Δ_ij/√(φ₋ᵢ (A⁻¹)_jj), shape (n, p)."""
         spread = np.diagonal(self._factor.solve(np.eye(self._engine.n_params)))
-        return np.asarray(self.dfbeta / np.sqrt(np.outer(self._dispersion_without, spread)))
+        out = self.dfbeta / np.sqrt(self._dispersion_without)[:, None]
+        out /= np.sqrt(spread)
+        return np.asarray(out)
 
     # -- as a table --------------------------------------------------------------------
 

@@ -63,17 +63,15 @@ def stream_scores(
     weight at fixed theta, for quantities that hold the weights themselves.
     """
     scale = Scale.of(effect, engine).factors
-    constant = (S.T @ engine.fold)[:, None]
+    shift = S.T @ engine.fold
     n = engine.problem.n_rows
     collector = sink.open(S.shape[1], n, 1.0 if effect == "removal" else -1.0)
 
     def add(part: Block) -> None:
-        scores = engine.row_dot(part, S)
-        scores += constant
+        raw = engine.row_dot(part, S)
         if direct is not None:
-            scores -= engine.problem.W * direct[:, part.rows]
-        scores *= scale[part.rows]
-        collector.add(part.start, scores)
+            raw -= engine.problem.W * direct[:, part.rows]
+        collector.add(part.start, raw, shift, scale[part.rows])
 
     def task(block: Block) -> int:
         for part in block.parts(S.shape[1]):

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from fastinfluence.inputs import positive_count
-from fastinfluence.kernels.cpu.glm import merge_top
+from fastinfluence.kernels.cpu import scores as kernels
 from fastinfluence.types import FloatArray, IntArray
 
 R_co = TypeVar("R_co", covariant=True)
@@ -17,8 +17,12 @@ R_co = TypeVar("R_co", covariant=True)
 class Collector(Protocol[R_co]):
     """Receives blocks of scores in row order."""
 
-    def add(self, start: int, scores: FloatArray) -> None:
-        """Scores (t, b) of the rows from ``start`` on; the array may be overwritten later."""
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
+        """Scores ``scale * (raw + shift[:, None])`` of the rows from ``start`` on.
+
+        ``raw`` (t, b) may be overwritten, by the collector and after the call; ``shift`` (t,)
+        and ``scale`` (b,) may not.
+        """
 
     def result(self) -> R_co:
         """What was collected."""
@@ -87,17 +91,16 @@ class TopK:
 
 class _TopK:
     def __init__(self, t: int, k: int, sign: float) -> None:
-        self._signs = (sign, -sign)  # helpful, harmful
-        self._values = np.full((2, t, k), -np.inf)
+        self._sign = sign
+        self._values = np.full((2, t, k), -np.inf)  # helpful, harmful
         self._rows = np.full((2, t, k), -1, dtype=np.intp)
 
-    def add(self, start: int, scores: FloatArray) -> None:
-        block = np.ascontiguousarray(scores, dtype=np.float64)
-        for end, sign in enumerate(self._signs):
-            merge_top(block, start, sign, self._values[end], self._rows[end])
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
+        signed = self._sign * scale
+        kernels.merge_extremes(_block(raw), shift, signed, start, self._values, self._rows)
 
     def result(self) -> TopKResult:
-        ends = zip(self._rows, self._values, self._signs, strict=True)
+        ends = zip(self._rows, self._values, (self._sign, -self._sign), strict=True)
         return TopKResult(*(Ranking(rows, sign * values) for rows, values, sign in ends))
 
 
@@ -114,8 +117,8 @@ class _Total:
     def __init__(self, n: int) -> None:
         self._total = np.empty(n)
 
-    def add(self, start: int, scores: FloatArray) -> None:
-        self._total[start : start + scores.shape[1]] = scores.sum(axis=0)
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
+        kernels.sums(_block(raw), shift, scale, self._total[start : start + raw.shape[1]])
 
     def result(self) -> FloatArray:
         return self._total
@@ -134,8 +137,10 @@ class _Matrix:
     def __init__(self, t: int, n: int) -> None:
         self._scores = np.empty((t, n))
 
-    def add(self, start: int, scores: FloatArray) -> None:
-        self._scores[:, start : start + scores.shape[1]] = scores
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
+        block = _block(raw)
+        kernels.finish(block, shift, scale)
+        self._scores[:, start : start + block.shape[1]] = block
 
     def result(self) -> FloatArray:
         return self._scores
@@ -162,10 +167,10 @@ class _PerOutput:
     def __init__(self, each: list[Collector[Any]]) -> None:
         self._each = each
 
-    def add(self, start: int, scores: FloatArray) -> None:
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
         K = len(self._each)
         for k, collector in enumerate(self._each):
-            collector.add(start, scores[k::K])
+            collector.add(start, raw[k::K], shift[k::K], scale)
 
     def result(self) -> Any:
         return _stacked([collector.result() for collector in self._each])
@@ -180,3 +185,7 @@ def _stacked(parts: list[Any]) -> Any:
         names = [field.name for field in fields(first)]
         return type(first)(*(_stacked([getattr(part, name) for part in parts]) for name in names))
     return parts
+
+
+def _block(raw: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(raw, dtype=np.float64)

@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+import numpy as np
+from workloads import model, quiet, sides, sparse, table
+
 import fastinfluence as fi
 
-from .common import fitted, table
-
 N, D, TESTS = 200_000, 32, 200  # X is 51 MB; a matrix of all scores would be 320 MB
+SOLVERS = fi.solvers
+CALLS = {
+    "nothing: the data": lambda infl: None,
+    "HVP, 16 vectors": lambda infl: infl.hessian @ sides(D + 1, 16),
+    "Direct": lambda infl: SOLVERS.Direct().prepare(infl.hessian).solve(sides(D + 1, TESTS)),
+    "CG": lambda infl: SOLVERS.CG().prepare(infl.hessian).solve(sides(D + 1, TESTS)),
+    "CG, Nystrom": lambda infl: (
+        SOLVERS.CG(preconditioner=SOLVERS.Nystrom(16)).prepare(infl.hessian).solve(sides(D + 1, 8))
+    ),
+    "LiSSA": lambda infl: quiet(
+        SOLVERS.LiSSA(depth=100).prepare(infl.hessian).solve, sides(D + 1, 8)
+    ),
+    "scores, top 10": lambda infl: infl.on_function(sides(D + 1, TESTS).T, out=fi.TopK(10)),
+    "scores, total": lambda infl: infl.on_function(sides(D + 1, TESTS).T, out=fi.Total()),
+    "self-influence": lambda infl: infl.self_influence(),
+    "diagnostics": lambda infl: infl.diagnostics().cooks_distance,
+    "leave-one-out, 500 rows": lambda infl: infl.leave_one_out(np.arange(500), method="exact"),
+}
 
 
 class PeakMemory:
-    """`peakmem_data` is the floor that the other two stand on."""
+    """The first call is the floor that the others stand on."""
 
-    def setup(self):
-        self.infl = fitted(N, D)
-        self.X_test, self.y_test = table(TESTS, D)
+    params = (list(CALLS),)
+    param_names = ("call",)
 
-    def peakmem_data(self):
-        pass
+    def setup(self, name):
+        self.infl = model(*table(N, D))
 
-    def peakmem_top_ten(self):
-        self.infl.on_loss(self.X_test, self.y_test, out=fi.TopK(10))
+    def peakmem_dense(self, name):
+        CALLS[name](self.infl)
 
-    def peakmem_self_influence(self):
-        self.infl.self_influence()
+
+class PeakMemorySparse:
+    """The same on a tenth of the numbers, stored sparse."""
+
+    params = (["nothing: the data", "CG", "LiSSA", "scores, top 10"],)
+    param_names = ("call",)
+
+    def setup(self, name):
+        X, y = table(N, D)
+        self.infl = model(sparse(X), y)
+        del X
+
+    def peakmem_sparse(self, name):
+        CALLS[name](self.infl)

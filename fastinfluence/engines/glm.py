@@ -122,10 +122,17 @@ class GLMEngine:
 
     # -- primitives --------------------------------------------------------------------
 
+    @cached_property
+    def _share(self) -> FloatArray:
+        """w_i l″_i / W: what multiplies x̃_i x̃_iᵀ in the Hessian, shape (n,)."""
+        out: FloatArray = self.problem.w * self.d2
+        out /= self.problem.W
+        return out
+
     def hvp(self, V: FloatArray) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not) times V, shape (p, t)."""
         problem = self.problem
-        out = self.row_products(V, problem.w * self.d2 / problem.W)
+        out = self.row_products(V, self._share)
         return out + problem.penalty[:, None] * V
 
     def row_products(self, V: FloatArray, scale: FloatArray) -> FloatArray:
@@ -135,7 +142,9 @@ class GLMEngine:
         def task(block: Block) -> FloatArray:
             return block.X.hvp(scale[block.rows], V)
 
-        return rows.map_reduce(task, _add, rows.threads(V.shape[1], self.problem.n_threads))
+        single = V.shape[1] == 1
+        threads = rows.threads(V.shape[1], self.problem.n_threads)
+        return rows.map_reduce(task, _add, threads, once=single)
 
     @cached_property
     def row_curvature(self) -> RowCurvature:
@@ -150,7 +159,7 @@ class GLMEngine:
     def hessian(self) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not), shape (p, p)."""
         problem = self.problem
-        out = self.weighted_gram(problem.w * self.d2 / problem.W)
+        out = self.weighted_gram(self._share)
         out[np.diag_indices_from(out)] += problem.penalty
         return out
 
@@ -171,19 +180,16 @@ class GLMEngine:
 
     def diagonal(self) -> FloatArray:
         """Diagonal of :meth:`hessian`, shape (p,), without forming it."""
-        problem = self.problem
-        scale = problem.w * self.d2 / problem.W
+        scale, rows = self._share, self.problem.rows
 
         def task(block: Block) -> FloatArray:
             return block.X.mapped(squared).transposed(scale[block.rows], self.n_params)
 
-        return problem.rows.map_reduce(task, _add, 1) + problem.penalty
+        return rows.map_reduce(task, _add, 1) + self.problem.penalty
 
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
-        out = block.X.row_dot(S)
-        out *= self.d1[block.rows]
-        return out
+        return block.X.row_dot(S, self.d1[block.rows])
 
     def mixed_vjp(self, rows: IntArray, s: FloatArray) -> FloatArray:
         """∇x (∇l_i · s) for the chosen rows, shape (k, d): d1 s + d2 (x̃·s) coef."""

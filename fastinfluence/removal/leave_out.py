@@ -195,18 +195,21 @@ def _batch(
 
 def newton_sides(engine: Engine, sets: RemovalSets) -> FloatArray:
     """−(∇R_G − ∇R) at theta, times the weight that remains (or 1), shape (p, k)."""
-    drift = engine.gradient if engine.problem.mean_form else np.zeros(engine.n_params)
     weights = engine.problem.w[sets.rows]
     sides = engine.grouped_gradients(sets.rows, sets.owner, len(sets), weights)
-    sides += np.multiply.outer(sets.sum(weights), engine.fold - drift)
+    sides += np.multiply.outer(sets.sum(weights), drift(engine))
     return np.ascontiguousarray(sides.T)
 
 
 def newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets) -> FloatArray:
     """−H_G⁻¹(∇R_G − ∇R) at theta, shape (p, k): the common drift ∇R(theta) ≠ 0 cancels."""
-    drift = engine.gradient if engine.problem.mean_form else np.zeros(engine.n_params)
     slopes = engine.problem.w[sets.rows] * engine.d1[sets.rows]
-    return inverse.steps(slopes, engine.fold - drift)
+    return inverse.steps(slopes, drift(engine))
+
+
+def drift(engine: Engine) -> FloatArray:
+    """What each unit of removed weight adds to the gradient beside its row's, shape (p,)."""
+    return engine.fold - (engine.gradient if engine.problem.mean_form else 0.0)
 
 
 def _batches(engine: Engine, sets: RemovalSets) -> Iterator[tuple[int, int]]:

@@ -1,15 +1,16 @@
 """Where rows come from: anything that can hand them out in blocks.
 
-Every pass over the data is a map over fixed blocks of rows and a reduction in block order, so
-the result holds the same bits however many threads ran it. Sources differ in how they
-produce a block; execution differs only in :func:`ordered_map_reduce`.
+Every pass over the data is a map over fixed blocks of rows and a reduction in block order: first
+within spans of neighbouring blocks, then over the spans. Neither depends on the threads, so the
+result holds the same bits however many ran it. Sources differ in how they produce a block;
+execution differs only in :func:`ordered_map_reduce`.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -23,6 +24,9 @@ T = TypeVar("T")
 BLOCK_BYTES = 1 << 21
 """Bytes of X in one block: fits the second-level cache of current processors."""
 MIN_BLOCK_ROWS = 64
+SPANS = 16
+"""Spans of a pass. A thread takes one at a time: handing out single blocks costs as much as half
+a block's work where they are read at the speed of memory."""
 THREAD_BYTES = 1 << 23
 """Below this many bytes a pass costs less than starting threads."""
 
@@ -68,9 +72,16 @@ class Rows(Protocol):
         """How many of ``n_threads`` help a pass that multiplies by so many columns."""
 
     def map_reduce(
-        self, task: Callable[[Block], T], combine: Callable[[T, T], T], n_threads: int = 1
+        self,
+        task: Callable[[Block], T],
+        combine: Callable[[T, T], T],
+        n_threads: int = 1,
+        once: bool = False,
     ) -> T:
-        """Apply ``task`` to every block; combine the results in block order."""
+        """Apply ``task`` to every block; combine the results in block order.
+
+        ``once`` says that the task reads each number once, so that blocks may outgrow the cache.
+        """
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""
@@ -83,32 +94,44 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
+def spans(n_blocks: int) -> Sequence[int]:
+    """First blocks of the spans, and n_blocks."""
+    k = min(SPANS, n_blocks)
+    return [i * n_blocks // k for i in range(k + 1)]
+
+
 def ordered_map_reduce(
-    blocks: Iterable[Block],
+    cuts: Sequence[int],
+    block: Callable[[int, int], Block],
     task: Callable[[Block], T],
     combine: Callable[[T, T], T],
     n_threads: int,
 ) -> T:
-    """Map ``task`` over blocks on ``n_threads`` threads; fold results in block order.
+    """Map ``task`` over the blocks between ``cuts`` on ``n_threads`` threads; fold in order.
 
-    At most ``2 * n_threads`` results wait at any time, so memory does not grow with the
-    number of blocks. The threads end with the call.
+    ``block(start, stop)`` hands out rows. At most ``2 * n_threads`` results wait at any time, so
+    memory does not grow with the number of blocks. The threads end with the call.
     """
-    results: Iterator[T]
+    ends = spans(len(cuts) - 1)
+
+    def span(k: int) -> T:
+        at = range(ends[k], ends[k + 1])
+        return _fold((task(block(cuts[i], cuts[i + 1])) for i in at), combine)
+
+    every = range(len(ends) - 1)
     if n_threads <= 1:
-        return _fold(map(task, blocks), combine)
+        return _fold(map(span, every), combine)
     with ThreadPoolExecutor(n_threads, thread_name_prefix="fastinfluence") as pool:
-        results = _in_order(pool, task, blocks, 2 * n_threads)
-        return _fold(results, combine)
+        return _fold(_in_order(pool, span, every, 2 * n_threads), combine)
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, task: Callable[[Block], T], blocks: Iterable[Block], window: int
+    pool: ThreadPoolExecutor, task: Callable[[int], T], items: Sequence[int], window: int
 ) -> Iterator[T]:
     waiting: deque[Future[T]] = deque()
     try:
-        for block in blocks:
-            waiting.append(pool.submit(task, block))
+        for item in items:
+            waiting.append(pool.submit(task, item))
             if len(waiting) >= window:
                 yield waiting.popleft().result()
         while waiting:

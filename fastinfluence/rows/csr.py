@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from fastinfluence.kernels.cpu import csr as kernels
-from fastinfluence.rows.base import BLOCK_BYTES, THREAD_BYTES, Block, ordered_map_reduce
+from fastinfluence.rows.base import BLOCK_BYTES, THREAD_BYTES, Block, ordered_map_reduce, spans
 from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
 
@@ -147,29 +147,34 @@ class CSRRows:
         self._cuts = self._block_cuts()
         self.block_rows = int(np.diff(self._cuts).max())
 
-    def _block_cuts(self) -> IntArray:
+    def _block_cuts(self) -> list[int]:
         """First rows of the blocks, and n: about the same number of stored entries in each."""
         entries = max(BLOCK_BYTES // self._entry_bytes, RESULT_SHARE * self.n_features)
         by_size = np.searchsorted(self._all.indptr, np.arange(0, self.n_stored, entries))
         by_count = np.arange(0, self.n_rows, MAX_BLOCK_ROWS)
         cuts = np.unique(np.concatenate([[0, self.n_rows], by_size, by_count]))
-        return cuts.astype(np.intp)
-
-    def blocks(self) -> Iterator[Block]:
-        """The table as consecutive blocks."""
-        for start, stop in zip(self._cuts[:-1].tolist(), self._cuts[1:].tolist(), strict=True):
-            yield Block(start, stop, self._all[start:stop])
+        return [int(cut) for cut in cuts]
 
     def threads(self, n_columns: int, n_threads: int) -> int:
         """Threads for products with so many columns: the kernels are serial, so all of them."""
         return n_threads
 
     def map_reduce(
-        self, task: Callable[[Block], T], combine: Callable[[T, T], T], n_threads: int = 1
+        self,
+        task: Callable[[Block], T],
+        combine: Callable[[T, T], T],
+        n_threads: int = 1,
+        once: bool = False,
     ) -> T:
-        """Apply ``task`` to every block; combine the results in block order."""
+        """Apply ``task`` to every block, or to whole spans of blocks."""
         small = self.n_stored * self._entry_bytes < THREAD_BYTES
-        return ordered_map_reduce(self.blocks(), task, combine, 1 if small else n_threads)
+        cuts = self._cuts
+        if once:
+            cuts = [cuts[k] for k in spans(len(cuts) - 1)]
+        return ordered_map_reduce(cuts, self._block, task, combine, 1 if small else n_threads)
+
+    def _block(self, start: int, stop: int) -> Block:
+        return Block(start, stop, self._all[start:stop])
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""

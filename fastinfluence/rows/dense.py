@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
 
 from fastinfluence.kernels.cpu import glm as kernels
+from fastinfluence.kernels.cpu import scores
 from fastinfluence.rows.base import (
     BLOCK_BYTES,
     MIN_BLOCK_ROWS,
     THREAD_BYTES,
     Block,
     ordered_map_reduce,
+    spans,
 )
 from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
@@ -81,12 +83,11 @@ class DenseFeatures(Features):
         out: FloatArray = self.X @ V
         return out
 
-    def row_dot(self, S: FloatArray) -> FloatArray:
-        """x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
+    def row_dot(self, S: FloatArray, scale: FloatArray) -> FloatArray:
+        """scale_i x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
         d = self.n_features
         out: FloatArray = S[:d].T @ self.X.T
-        if len(S) > d:
-            out += S[d][:, None]
+        scores.finish(out, S[d] if len(S) > d else np.zeros(S.shape[1]), scale)
         return out
 
     def _transposed(self, C: FloatArray, p: int) -> FloatArray:
@@ -136,23 +137,29 @@ class DenseRows:
         self.dtype = X.dtype.newbyteorder("=")
         row_bytes = max(1, self.n_features * self.dtype.itemsize)
         self.block_rows = max(MIN_BLOCK_ROWS, BLOCK_BYTES // row_bytes)
-
-    def blocks(self) -> Iterator[Block]:
-        """The table as consecutive blocks of ``block_rows`` rows."""
-        for start in range(0, self.n_rows, self.block_rows):
-            stop = min(start + self.block_rows, self.n_rows)
-            yield Block(start, stop, self.take(slice(start, stop)))
+        self._cuts = [*range(0, self.n_rows, self.block_rows), self.n_rows]
+        self._copied = not X.flags.c_contiguous or X.dtype != self.dtype
 
     def threads(self, n_columns: int, n_threads: int) -> int:
         """Threads for products with so many columns: several columns are left to BLAS."""
         return n_threads if n_columns == 1 else 1
 
     def map_reduce(
-        self, task: Callable[[Block], T], combine: Callable[[T, T], T], n_threads: int = 1
+        self,
+        task: Callable[[Block], T],
+        combine: Callable[[T, T], T],
+        n_threads: int = 1,
+        once: bool = False,
     ) -> T:
-        """Apply ``task`` to every block; combine the results in block order."""
+        """Apply ``task`` to every block, or to whole spans of a table that need not be copied."""
         small = self.n_rows * self.n_features * self.dtype.itemsize < THREAD_BYTES
-        return ordered_map_reduce(self.blocks(), task, combine, 1 if small else n_threads)
+        cuts = self._cuts
+        if once and not self._copied:
+            cuts = [cuts[k] for k in spans(len(cuts) - 1)]
+        return ordered_map_reduce(cuts, self._block, task, combine, 1 if small else n_threads)
+
+    def _block(self, start: int, stop: int) -> Block:
+        return Block(start, stop, self.take(slice(start, stop)))
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""

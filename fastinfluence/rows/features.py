@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, issparse
 
 from fastinfluence.types import FloatArray, IntArray
 
-PIECE_BYTES = 1 << 23
+PIECE_BYTES = 1 << 22
 """Bytes of rows that are written out as a dense array at a time, where that cannot be avoided."""
 
 
@@ -87,9 +87,9 @@ class Features(ABC):
             out += V[self.n_features]
         return out
 
-    def row_dot(self, S: FloatArray) -> FloatArray:
-        """:meth:`linear` by columns: x̃_i·s for every column s of S (p, t), shape (t, b)."""
-        return self.linear(S).T
+    def row_dot(self, S: FloatArray, scale: FloatArray) -> FloatArray:
+        """scale_i x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
+        return np.ascontiguousarray((self.linear(S) * scale[:, None]).T)
 
     def transposed(self, C: FloatArray, p: int) -> FloatArray:
         """Σ_i c_i x̃_i for every column c of C (b, t), shape (p, t); (p,) for C of shape (b,)."""

@@ -40,7 +40,11 @@ class RowView:
         return self.source.threads(n_columns, n_threads)
 
     def map_reduce(
-        self, task: Callable[[Block], T], combine: Callable[[T, T], T], n_threads: int = 1
+        self,
+        task: Callable[[Block], T],
+        combine: Callable[[T, T], T],
+        n_threads: int = 1,
+        once: bool = False,
     ) -> T:
         """Apply ``task`` to every block of the source; combine the results in block order.
 
@@ -53,7 +57,7 @@ class RowView:
                 return task(Block(first, last, block.X))
             return task(Block(first, last, block.X[self.kept[first:last] - block.start]))
 
-        return self.source.map_reduce(on_kept, combine, n_threads)
+        return self.source.map_reduce(on_kept, combine, n_threads, once)
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cholesky, eigh, lapack, solve_triangular
+from scipy.linalg import cholesky, eigh, lapack
 
+from fastinfluence.solvers.triangle import Triangle
 from fastinfluence.types import FloatArray
 
 RANK_TOLERANCE = 32.0
@@ -73,22 +74,15 @@ class Factor:
         return B - N @ (N.T @ B)
 
     @cached_property
-    def _inverse_factor(self) -> FloatArray:
-        """L⁻¹ with the scaling folded in: many right-hand sides become matrix products."""
-        identity = np.eye(len(self.scale))
-        inverse = solve_triangular(self._L, identity, lower=True, check_finite=False)
-        return np.asarray(inverse * self.scale)
+    def _triangle(self) -> Triangle:
+        return Triangle(self._L)
 
     def solve(self, B: FloatArray) -> FloatArray:
         """The matrix's (pseudo-)inverse times B, shape (p, t)."""
         s = self.scale[:, None]
-        if self.definite and B.shape[1] > len(s):
-            return np.asarray(self._inverse_factor.T @ (self._inverse_factor @ B))
         if self.definite:
-            half = solve_triangular(self._L, s * B, lower=True, check_finite=False)
-            out: FloatArray = s * solve_triangular(
-                self._L, half, lower=True, trans="T", check_finite=False
-            )
+            out = self._triangle.solve_transposed(self._triangle.solve(s * B))
+            out *= s
             return out
         B = self.project(B)
         x = s * (self.vectors @ ((self.vectors.T @ (s * B)) / self.values[:, None]))

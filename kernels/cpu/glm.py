@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastinfluence.kernels.cpu.jit import jit, jit_fast
+from fastinfluence.kernels.cpu.jit import jit_fast, jit_fast_helper
+from fastinfluence.kernels.cpu.prefetch import LINE_BYTES, prefetch
 
 Array = NDArray[np.floating[Any]]
+
+AHEAD_BYTES = 1 << 14
+"""How far ahead of its use memory is asked for. The processor reads ahead by itself, but stops
+while a row that is in its cache already is used for the second time."""
+WIDE = 64
+"""Columns from which four rows are taken at a time, and two below."""
+CHUNK = 16
+"""Columns between two requests for memory; a constant, so that the loop over them unrolls."""
 
 
 @jit_fast
@@ -40,18 +49,48 @@ def gradient_block(X: Array, slope: Array, out: Array, size: Array) -> None:
             size[d] += a
 
 
-@jit_fast
-def hvp_block(X: Array, scale: Array, v: Array, out: Array) -> None:
-    """Add Xᵀ(scale ∘ (Xv)) to ``out``, reading each row of X (b, d) from memory once.
-
-    ``v`` and ``out`` have d entries, or d + 1 where an intercept column of ones is implied.
-    Four rows share each load of ``v`` and each load and store of ``out``.
-    """
-    b, d = X.shape
-    intercept = v[d] if len(v) > d else 0.0
-    fours = b - b % 4
+@jit_fast_helper
+def _hvp_rest(X: Array, first: int, scale: Array, intercept: float, v: Array, out: Array) -> float:
     total = 0.0
-    for i in range(0, fours, 4):
+    for i in range(first, len(X)):
+        s = 0.0
+        for j in range(X.shape[1]):
+            s += X[i, j] * v[j]
+        s = scale[i] * (s + intercept)
+        for j in range(X.shape[1]):
+            out[j] += s * X[i, j]
+        total += s
+    return total
+
+
+@jit_fast_helper
+def _hvp_pairs(X: Array, scale: Array, intercept: float, v: Array, out: Array) -> float:
+    """:func:`hvp_block` for short rows, two at a time; returns what the intercept gets."""
+    b, d = X.shape
+    flat, line, ahead = X.reshape(b * d), LINE_BYTES // X.itemsize, AHEAD_BYTES // X.itemsize
+    total = 0.0
+    for i in range(0, b - 1, 2):
+        for k in range(i * d + ahead, (i + 2) * d + ahead, line):
+            prefetch(flat, k)
+        s0 = s1 = 0.0
+        for j in range(d):
+            s0 += X[i, j] * v[j]
+            s1 += X[i + 1, j] * v[j]
+        s0 = scale[i] * (s0 + intercept)
+        s1 = scale[i + 1] * (s1 + intercept)
+        for j in range(d):
+            out[j] += s0 * X[i, j] + s1 * X[i + 1, j]
+        total += s0 + s1
+    return total + _hvp_rest(X, b - b % 2, scale, intercept, v, out)
+
+
+@jit_fast_helper
+def _hvp_fours(X: Array, scale: Array, intercept: float, v: Array, out: Array) -> float:
+    """:func:`hvp_block` for long rows, four at a time; returns what the intercept gets."""
+    b, d = X.shape
+    flat, line = X.reshape(b * d), LINE_BYTES // X.itemsize
+    total = 0.0
+    for i in range(0, b - 3, 4):
         s0 = s1 = s2 = s3 = 0.0
         for j in range(d):
             s0 += X[i, j] * v[j]
@@ -62,46 +101,31 @@ def hvp_block(X: Array, scale: Array, v: Array, out: Array) -> None:
         s1 = scale[i + 1] * (s1 + intercept)
         s2 = scale[i + 2] * (s2 + intercept)
         s3 = scale[i + 3] * (s3 + intercept)
-        for j in range(d):
+        ahead = i * d + max(AHEAD_BYTES // X.itemsize, 4 * d)
+        for chunk in range(d // CHUNK):
+            for k in range(ahead, ahead + 4 * CHUNK, line):
+                prefetch(flat, k)
+            ahead += 4 * CHUNK
+            for j in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+                out[j] += (s0 * X[i, j] + s1 * X[i + 1, j]) + (s2 * X[i + 2, j] + s3 * X[i + 3, j])
+        for j in range(d - d % CHUNK, d):
             out[j] += (s0 * X[i, j] + s1 * X[i + 1, j]) + (s2 * X[i + 2, j] + s3 * X[i + 3, j])
         total += (s0 + s1) + (s2 + s3)
-    for i in range(fours, b):
-        s0 = 0.0
-        for j in range(d):
-            s0 += X[i, j] * v[j]
-        s0 = scale[i] * (s0 + intercept)
-        for j in range(d):
-            out[j] += s0 * X[i, j]
-        total += s0
+    return total + _hvp_rest(X, b - b % 4, scale, intercept, v, out)
+
+
+@jit_fast
+def hvp_block(X: Array, scale: Array, v: Array, out: Array) -> None:
+    """Add Xᵀ(scale ∘ (Xv)) to ``out``, reading each row of X (b, d) from memory once.
+
+    ``v`` and ``out`` have d entries, or d + 1 where an intercept column of ones is implied.
+    Neighbouring rows share each load of ``v`` and each load and store of ``out``.
+    """
+    d = X.shape[1]
+    intercept = float(v[d]) if len(v) > d else 0.0
+    if d < WIDE:
+        total = _hvp_pairs(X, scale, intercept, v, out)
+    else:
+        total = _hvp_fours(X, scale, intercept, v, out)
     if len(v) > d:
         out[d] += total
-
-
-@jit
-def merge_top(
-    scores: NDArray[np.float64],
-    first_row: int,
-    sign: float,
-    values: NDArray[np.float64],
-    rows: NDArray[np.intp],
-) -> None:
-    """Merge a block of scores (t, b) into the k largest of ``sign * score`` per test row.
-
-    ``values`` and ``rows`` (t, k) stay sorted, best first. Blocks arrive in row order and a
-    later row must be strictly better, so ties go to the lower row.
-    """
-    t, b = scores.shape
-    k = values.shape[1]
-    for a in range(t):
-        worst = values[a, k - 1]
-        for i in range(b):
-            score = sign * scores[a, i]
-            if score > worst or (rows[a, k - 1] < 0 and not score < worst):
-                slot = k - 1
-                while slot > 0 and (rows[a, slot - 1] < 0 or values[a, slot - 1] < score):
-                    values[a, slot] = values[a, slot - 1]
-                    rows[a, slot] = rows[a, slot - 1]
-                    slot -= 1
-                values[a, slot] = score
-                rows[a, slot] = first_row + i
-                worst = values[a, k - 1]

@@ -32,6 +32,14 @@ def jit_helper(function: Callable[P, R]) -> Callable[P, R]:
     return compiled
 
 
+def jit_fast_helper(function: Callable[P, R]) -> Callable[P, R]:
+    """:func:`jit_helper` with the flags of :func:`jit_fast`, which must be its caller's too."""
+    compiled: Callable[P, R] = numba.njit(
+        nogil=True, error_model="numpy", fastmath=set(FAST_FLAGS)
+    )(function)
+    return compiled
+
+
 def jit_fast(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function`, letting sums be reassociated; never use it for compensated sums."""
     compiled: Callable[P, R] = numba.njit(fastmath=set(FAST_FLAGS), **OPTIONS)(function)
