@@ -203,9 +203,11 @@ def relative_gradient(engine: Engine) -> float:
     if float(share.max(initial=0.0)) <= STALLED:
         return float(share.max(initial=0.0))
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
-    bend = np.abs(engine.diagonal())
-    fall = 0.5 * g**2 / np.where(bend > 0, bend, 1.0)
-    idle = (bend > 0) & (fall <= STALLED**2 * abs(engine.objective) / unit)
+    with np.errstate(over="ignore", invalid="ignore"):
+        bend = np.abs(engine.diagonal())
+        known = (bend > 0) & np.isfinite(bend)
+        fall = 0.5 * g**2 / np.where(known, bend, 1.0)
+    idle = known & (fall <= STALLED**2 * abs(engine.objective) / unit)
     return float(share[~idle].max(initial=0.0))
 
 
