@@ -109,3 +109,11 @@ def test_covariance_is_the_sandwich(built):
     sums = np.stack([u[groups == g].sum(axis=0) for g in range(7)])
     sums -= sums.mean(axis=0)
     close(infl.covariance(groups), sums.T @ sums)
+
+
+@pytest.mark.parametrize("curvature", ["gauss-newton", "fisher"])
+def test_every_curvature_is_the_hessian(curvature):
+    """The logit is canonical: expected and observed curvature agree."""
+    built = build(Case("sum", "sum", l2=1.5))
+    found = built.influence(curvature=curvature).on_loss(**built.test())
+    np.testing.assert_array_equal(found, built.influence().on_loss(**built.test()))
