@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastinfluence.diagnostics import Diagnostics
+from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.problem import TestRows
@@ -125,9 +126,7 @@ def _order_statistic(values: FloatArray, alpha: float) -> FloatArray:
     return np.partition(values, rank - 1, axis=1)[:, rank - 1]
 
 
-def infinitesimal_jackknife(
-    engine: GLMEngine, prepared: Prepared, groups: Any = None
-) -> FloatArray:
+def infinitesimal_jackknife(engine: Engine, prepared: Prepared, groups: Any = None) -> FloatArray:
     """Σ_c u_c u_cᵀ with u_i = (w_i/W)·H⁻¹g_i summed by cluster and centred, shape (p, p)."""
     refuse_too_large(engine.n_params)
     if groups is None:
@@ -142,8 +141,10 @@ def infinitesimal_jackknife(
     return np.asarray(prepared.apply(np.ascontiguousarray(half.T)))
 
 
-def _gradient_moments(engine: GLMEngine) -> tuple[FloatArray, FloatArray]:
+def _gradient_moments(engine: Engine) -> tuple[FloatArray, FloatArray]:
     """Σ_i u_i and Σ_i u_i u_iᵀ of u_i = (w_i/W)·g_i, shapes (p,) and (p, p)."""
+    if not isinstance(engine, GLMEngine):
+        return _moments_by_blocks(engine)
     problem, fold = engine.problem, engine.fold
     share = problem.w / problem.W
     slopes = share * engine.d1
@@ -157,14 +158,31 @@ def _gradient_moments(engine: GLMEngine) -> tuple[FloatArray, FloatArray]:
     return sums[:, 0] + fold, gram
 
 
-def _gradient_sums(engine: GLMEngine, member: IntArray, count: int) -> FloatArray:
+def _moments_by_blocks(engine: Engine) -> tuple[FloatArray, FloatArray]:
+    """The same from the rows' gradients, written out block by block."""
+    problem, p = engine.problem, engine.n_params
+    total, gram = np.zeros(p), np.zeros((p, p))
+
+    def task(block: Block) -> int:
+        for part in block.parts(p):
+            u = engine.block_gradients(part) + engine.fold
+            u *= (problem.w[part.rows] / problem.W)[:, None]
+            total[:] += u.sum(axis=0)
+            gram[:] += u.T @ u
+        return block.stop
+
+    problem.rows.map_reduce(task, lambda _, stop: stop, 1)
+    return total, gram
+
+
+def _gradient_sums(engine: Engine, member: IntArray, count: int) -> FloatArray:
     """Σ of (w_i/W)·g_i over the rows of each cluster, shape (count, p)."""
     problem, out = engine.problem, np.zeros((count, engine.n_params))
 
     def task(block: Block) -> int:
         for part in block.parts(engine.n_params):
             at = part.rows
-            g = engine.d1[at, None] * engine.design(part.X) + engine.fold
+            g = engine.block_gradients(part) + engine.fold
             np.add.at(out, member[at], g * (problem.w[at] / problem.W)[:, None])
         return block.stop
 

@@ -2,13 +2,68 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fastinfluence.engines.base import Engine
+from fastinfluence.problem import Problem
 from fastinfluence.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """The structural null directions of a model with one prediction per class.
+
+    Adding one number to every class's parameter in a row of theta changes no probability: where
+    such a row has no penalty, 1_K in it is no direction of the data. Solutions are then of least
+    norm, and right-hand sides are projected onto the range first: a single logit is taken in the
+    gauge Σ_k = 0.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        Rows of theta (width, K) without a penalty.
+    K : int
+    """
+
+    rows: IntArray
+    K: int
+
+    @classmethod
+    def of(cls, problem: Problem, damping: float = 0.0) -> Gauge | None:
+        """The directions, or None where every direction has curvature by construction."""
+        if problem.n_outputs == 1 or damping > 0:
+            return None
+        rows = np.flatnonzero((problem.l2.reshape(-1, problem.n_outputs) == 0).all(axis=1))
+        return cls(rows, problem.n_outputs) if len(rows) else None
+
+    def project(self, B: FloatArray) -> FloatArray:
+        """B (p, t) without its part along the directions."""
+        out = np.array(B)
+        blocks = out.reshape(len(B) // self.K, self.K, B.shape[1])
+        blocks[self.rows] -= blocks[self.rows].mean(axis=1, keepdims=True)
+        return out
+
+    def sizes(self, diagonal: FloatArray) -> FloatArray:
+        """A curvature for each direction: its row's mean over the K − 1 others, or 1."""
+        means = diagonal.reshape(-1, self.K)[self.rows].sum(axis=1) / (self.K - 1)
+        return np.where(means > 0, means, 1.0)
+
+    def complete(self, matrix: FloatArray, sizes: FloatArray) -> None:
+        """Give a dense (p, p) matrix these curvatures along the directions, in place."""
+        blocks = matrix.reshape(-1, self.K, len(matrix) // self.K, self.K)
+        blocks[self.rows, :, self.rows, :] += sizes[:, None, None] / self.K
+
+    def along(self, V: FloatArray, sizes: FloatArray) -> FloatArray:
+        """What :meth:`complete` adds to a product with V (p, t)."""
+        out = np.zeros_like(V)
+        sums = V.reshape(len(V) // self.K, self.K, V.shape[1])[self.rows].sum(axis=1)
+        blocks = out.reshape(len(V) // self.K, self.K, V.shape[1])
+        blocks[self.rows] = (sizes[:, None] / self.K * sums)[:, None, :]
+        return out
 
 
 class Curvature(LinearOperator):  # type: ignore[misc]
@@ -82,3 +137,36 @@ class Curvature(LinearOperator):  # type: ignore[misc]
         if not self.engine.convex:
             return 0.0
         return float(self.engine.problem.penalty.min()) + self.damping
+
+
+class Completed(Curvature):
+    """A singular curvature with something positive along its structural null directions.
+
+    For sides without a part along them its solutions are those of least norm of the original;
+    its smallest eigenvalue is the smallest one of the original that is not structurally zero.
+    """
+
+    def __init__(self, operator: Curvature, gauge: Gauge) -> None:
+        super().__init__(operator.engine, operator.damping)
+        self._original, self._gauge = operator, gauge
+        self._plain = operator.diagonal()
+        self._sizes = gauge.sizes(self._plain)
+
+    def _matmat(self, V: FloatArray) -> FloatArray:
+        return super()._matmat(V) + self._gauge.along(V, self._sizes)
+
+    def diagonal(self) -> FloatArray:
+        """Diagonal, shape (p,)."""
+        out = self._plain.copy()
+        out.reshape(-1, self._gauge.K)[self._gauge.rows] += self._sizes[:, None] / self._gauge.K
+        return out
+
+    def dense(self) -> FloatArray:
+        """The matrix itself, shape (p, p); read-only."""
+        if self._dense is None:
+            known = self._original._dense
+            out = self.engine.hessian() if known is None else known.copy()
+            self._gauge.complete(out, self._sizes)
+            out.flags.writeable = False
+            self._dense = out
+        return self._dense

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fastinfluence.curvature import Curvature
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.base import Engine
+from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import LossError, NoOptimumError, SolverError
 from fastinfluence.inputs import listed
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, silent
 from fastinfluence.solvers.base import Solver
+from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.choose import choose
 from fastinfluence.types import FloatArray
 
@@ -25,6 +27,8 @@ STALLED = 1e-6
 ROUNDING_SHARE = 1e-12
 """A gradient below this share of what its sum cancels from has no correct digits left."""
 ROUNDING = "stopped where rounding hides further progress"
+LOOSE = 0.1
+"""Relative residual of the first step where CG takes it."""
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -55,14 +59,14 @@ class _Tolerance:
 
     tol: float
 
-    def gradient(self, engine: GLMEngine) -> bool:
+    def gradient(self, engine: Engine) -> bool:
         return gradient_norm(engine) <= self.tol
 
-    def step(self, engine: GLMEngine, step: FloatArray) -> bool:
+    def step(self, engine: Engine, step: FloatArray) -> bool:
         return float(np.abs(step).max()) <= self.tol * (1 + float(np.abs(engine.theta).max()))
 
 
-def gradient_norm(engine: GLMEngine) -> float:
+def gradient_norm(engine: Engine) -> float:
     """‖∇R‖₂ in the spec's own reduction."""
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
     return float(np.linalg.norm(engine.gradient)) * unit
@@ -86,12 +90,13 @@ def minimize(
         If the objective keeps falling along a direction: separable data, an empty category.
     """
     tolerance = _Tolerance(tol)
-    engine = GLMEngine(problem, theta)
+    engine = linearize(problem, theta)
+    newton = _Newton(solver, gradient_norm(engine))
     runaway = 0
     for iteration in range(MAX_ITERATIONS):
         progress("fitting", iteration, MAX_ITERATIONS)
-        step = _newton_step(engine, solver)
         flat = tolerance.gradient(engine)
+        step = newton.step(engine, flat)
         if flat and tolerance.step(engine, step) and _stationary(engine, step):
             return engine.theta, _status(engine, step, iteration, "converged")
         runaway = runaway + 1 if flat else 0
@@ -106,25 +111,46 @@ def minimize(
     raise NoOptimumError(_runaway_message(engine, step))
 
 
-def _newton_step(engine: GLMEngine, solver: Solver | None) -> FloatArray:
-    """H⁻¹∇R, or a descent direction near it where H is indefinite."""
-    operator = Curvature(engine)
-    if solver is None or getattr(solver, "stochastic", False):  # noise is no Newton step
-        solver = choose(operator, n_sides=1).solver
-    side = engine.gradient[:, None]
-    if not np.any(side):
-        return np.zeros(len(side))
-    try:
-        step = solver.prepare(operator).apply(side)[:, 0]
-    except SolverError:  # negative curvature, or CG out of steps: scaled steepest descent
-        step = np.zeros(len(side))
-    if float(step @ engine.gradient) > 0:
-        return step
-    bend = np.abs(operator.diagonal())
-    return engine.gradient / np.where(bend > 0, bend, 1.0)
+class _Newton:
+    """H⁻¹∇R at one theta after another.
+
+    Far from the optimum a solution by CG need not be exact: its tolerance follows the fall of
+    the gradient (Dembo, Eisenstat & Steihaug 1982) and is CG's own where convergence is judged.
+    A solver that the caller chose is used as it is.
+    """
+
+    def __init__(self, solver: Solver | None, start: float) -> None:
+        noisy = getattr(solver, "stochastic", False)  # noise is no Newton step
+        self._given = None if noisy else solver
+        self._chosen: Solver | None = None
+        self._start = start
+
+    def step(self, engine: Engine, last: bool) -> FloatArray:
+        """H⁻¹∇R, or a descent direction near it where H is indefinite; exact where ``last``."""
+        operator, side = Curvature(engine), engine.gradient[:, None]
+        if not np.any(side):
+            return np.zeros(len(side))
+        try:
+            step = self._solver(operator, last).prepare(operator).apply(side)[:, 0]
+        except SolverError:  # negative curvature, or CG out of steps: scaled steepest descent
+            step, self._chosen = np.zeros(len(side)), None
+        if float(step @ engine.gradient) > 0:
+            return step
+        bend = np.abs(operator.diagonal())
+        return engine.gradient / np.where(bend > 0, bend, 1.0)
+
+    def _solver(self, operator: Curvature, last: bool) -> Solver:
+        if self._given is not None:
+            return self._given
+        if not isinstance(self._chosen, CG):  # the search costs products: once is enough for CG
+            self._chosen = choose(operator, n_sides=1).solver
+        if last or not isinstance(self._chosen, CG):
+            return self._chosen
+        fall = gradient_norm(operator.engine) / self._start
+        return replace(self._chosen, tol=max(self._chosen.tol, LOOSE * min(1.0, fall) ** 0.5))
 
 
-def _line_search(engine: GLMEngine, step: FloatArray) -> GLMEngine | None:
+def _line_search(engine: Engine, step: FloatArray) -> Engine | None:
     """The first of theta − step·2⁻ᵏ that lowers the objective, or None where rounding decides."""
     slope = float(step @ engine.gradient)
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
@@ -146,7 +172,7 @@ def _line_search(engine: GLMEngine, step: FloatArray) -> GLMEngine | None:
     return None
 
 
-def _try(engine: GLMEngine, theta: FloatArray) -> GLMEngine | None:
+def _try(engine: Engine, theta: FloatArray) -> Engine | None:
     """The engine at theta, or None where theta leaves the loss's domain or overflows."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -156,23 +182,36 @@ def _try(engine: GLMEngine, theta: FloatArray) -> GLMEngine | None:
     return trial if np.isfinite(trial.objective) else None
 
 
-def _status(engine: GLMEngine, step: FloatArray, iterations: int, message: str) -> FitStatus:
+def _status(engine: Engine, step: FloatArray, iterations: int, message: str) -> FitStatus:
     return FitStatus(gradient_norm(engine), float(np.abs(step).max()), iterations, message)
 
 
-def reachable(engine: GLMEngine, tol: float) -> float:
+def reachable(engine: Engine, tol: float) -> float:
     """The tolerance on ‖∇R‖, or what rounding in its own sum allows if that is larger."""
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
     return max(tol, ROUNDING_SHARE * float(np.linalg.norm(engine.gradient_scale)) * unit)
 
 
-def relative_gradient(engine: GLMEngine) -> float:
-    """Largest |∇R_j| relative to what its sum cancels from: 0 at the optimum, at most 1."""
+def relative_gradient(engine: Engine) -> float:
+    """Largest |∇R_j| relative to what its sum cancels from: 0 at the optimum, at most 1.
+
+    Left out are coordinates along which R cannot fall by more than its share ``STALLED``²: in a
+    column that is zero but for a row or two, a gradient far below any tolerance cancels nothing.
+    """
     scale, g = engine.gradient_scale, np.abs(engine.gradient)
-    return float((g[scale > 0] / scale[scale > 0]).max(initial=0.0))
+    share = np.where(scale > 0, g / np.where(scale > 0, scale, 1.0), 0.0)
+    if float(share.max(initial=0.0)) <= STALLED:
+        return float(share.max(initial=0.0))
+    unit = 1.0 if engine.problem.mean_form else engine.problem.W
+    with np.errstate(over="ignore", invalid="ignore"):
+        bend = np.abs(engine.diagonal())
+        known = (bend > 0) & np.isfinite(bend)
+        fall = 0.5 * g**2 / np.where(known, bend, 1.0)
+    idle = known & (fall <= STALLED**2 * abs(engine.objective) / unit)
+    return float(share[~idle].max(initial=0.0))
 
 
-def _stationary(engine: GLMEngine, step: FloatArray) -> bool:
+def _stationary(engine: Engine, step: FloatArray) -> bool:
     """Whether theta is an optimum whatever the units: the gradient cancels, or the step is nil.
 
     The second holds where the residuals themselves vanish, which leaves nothing to cancel.
@@ -181,7 +220,7 @@ def _stationary(engine: GLMEngine, step: FloatArray) -> bool:
     return nil or relative_gradient(engine) <= STALLED
 
 
-def _edge_message(engine: GLMEngine) -> str:
+def _edge_message(engine: Engine) -> str:
     """No step lowers the objective though the gradient is not small: the edge of the domain."""
     low, high = engine.problem.spec.loss.f_domain
     nearest = int(np.argmin(np.minimum(engine.f - low, high - engine.f)))
@@ -193,11 +232,11 @@ def _edge_message(engine: GLMEngine) -> str:
     )
 
 
-def _bounded_below(engine: GLMEngine) -> bool:
+def _bounded_below(engine: Engine) -> bool:
     return bool((engine.problem.penalty > 0).all())
 
 
-def _runaway_message(engine: GLMEngine, step: FloatArray) -> str:
+def _runaway_message(engine: Engine, step: FloatArray) -> str:
     problem = engine.problem
     share = np.abs(step) / max(float(np.abs(step).max()), np.finfo(np.float64).tiny)
     order = np.argsort(-share)

@@ -49,6 +49,18 @@ def finite_vector(values: Any, n: int, what: str) -> FloatArray:
     return out
 
 
+def checked_offset(values: Any, n: int, n_outputs: int, what: str) -> FloatArray:
+    """A finite offset, shape (n,), or (n, K) for K predictions a row."""
+    if n_outputs == 1:
+        return finite_vector(values, n, what)
+    out = finite_matrix(values, what)
+    if out.shape != (n, n_outputs):
+        raise InputError(
+            f"{what} has shape {out.shape}: a model of {n_outputs} classes needs ({n}, {n_outputs})"
+        )
+    return np.ascontiguousarray(out)
+
+
 def checked_weights(values: Any, n: int) -> FloatArray:
     """Sample weights, finite and not negative, with a positive sum."""
     w = finite_vector(values, n, "sample_weight")
@@ -64,14 +76,16 @@ def checked_weights(values: Any, n: int) -> FloatArray:
     return w
 
 
-def checked_theta(theta: Any, p: int, d: int) -> FloatArray:
+def checked_theta(theta: Any, p: int, d: int, n_outputs: int = 1) -> FloatArray:
     """The flat parameter vector, shape (p,)."""
     try:
         out = np.array(theta, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"theta is not numeric: {error}") from error
     if out.ndim != 1 or len(out) != p:
-        parts = f"{d} coefficients" + (", then the intercept" if p > d else "")
+        parts = f"{d} coefficients" + (", then the intercept" if p > d * n_outputs else "")
+        if n_outputs > 1:
+            parts += f", {n_outputs} classes each: an array (rows, {n_outputs}) raveled in C order"
         raise InputError(f"theta has shape {out.shape} but the model needs ({p},): {parts}")
     if not np.isfinite(out).all():
         raise InputError(f"theta[{int(np.flatnonzero(~np.isfinite(out))[0])}] is not finite")

@@ -1,4 +1,4 @@
-"""Targets: encoding of two-class labels, and the domain a loss allows."""
+"""Targets: encoding of class labels, and the domain a loss allows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastinfluence.errors import InputError
-from fastinfluence.inputs import finite_vector
+from fastinfluence.inputs import finite_vector, listed
+from fastinfluence.spec.multinomial import LABELS
 from fastinfluence.tables import as_vector
 from fastinfluence.types import BoolArray, FloatArray
 
@@ -30,17 +31,25 @@ DOMAINS: dict[str, tuple[str, Callable[[FloatArray], BoolArray]]] = {
 class LabelCodec:
     """How the caller's targets become the numbers a loss is defined on.
 
-    ``classes`` holds the caller's two labels, the positive one last, or None for numeric
-    targets that are used as they are; ``values`` holds what the loss is given for them.
+    ``classes`` holds the caller's labels, sorted (of two, the positive one last), or None for
+    numeric targets that are used as they are; ``values`` holds what the loss is given for them:
+    for a loss of one prediction per class, the places 0 … K − 1.
     """
 
     loss: Loss
     classes: np.ndarray[Any, Any] | None = None
-    values: tuple[float, float] = (0.0, 1.0)
+    values: tuple[float, ...] = (0.0, 1.0)
+
+    @property
+    def n_outputs(self) -> int:
+        """Predictions per row: K for a loss with one for each class, else 1."""
+        return len(self.values) if self.loss.y_domain == LABELS else 1
 
     @classmethod
     def learn(cls, loss: Loss, y: Any) -> LabelCodec:
         """The encoding that the training targets ask for."""
+        if loss.y_domain == LABELS:
+            return cls.of_classes(loss, _unique(as_vector(y, "y")))
         if isinstance(loss.y_domain, str) or len(loss.y_domain) != 2:
             return cls(loss)
         seen = _unique(as_vector(y, "y"))
@@ -56,6 +65,16 @@ class LabelCodec:
         low, high = sorted(loss.y_domain)
         return cls(loss, seen, (float(low), float(high)))
 
+    @classmethod
+    def of_classes(cls, loss: Loss, classes: np.ndarray[Any, Any]) -> LabelCodec:
+        """One class for each of the sorted labels."""
+        if len(classes) < 2:
+            raise InputError(
+                f"y holds one class only ({listed([repr(c) for c in classes])}): {loss.name} needs "
+                "rows of at least two classes"
+            )
+        return cls(loss, classes, tuple(float(k) for k in range(len(classes))))
+
     def encode(self, y: Any, n: int, what: str = "y") -> FloatArray:
         """Targets as finite float64, shape (n,), inside the loss's domain."""
         if as_vector(y, what).dtype.kind == "c":
@@ -65,16 +84,17 @@ class LabelCodec:
         given = as_vector(y, what)
         if len(given) != n:
             raise InputError(f"{what} has {len(given)} entries but X has {n} rows")
-        positive = np.asarray(given == self.classes[1])
-        known = positive | np.asarray(given == self.classes[0])
+        out, known = np.empty(n), np.zeros(n, dtype=bool)
+        for label, value in zip(self.classes, self.values, strict=True):
+            mine = np.asarray(given == label)
+            out[mine], known = value, known | mine
         if not known.all():
             row = int(np.flatnonzero(~known)[0])
             raise InputError(
                 f"{what} holds the label {given[row]!r} in row {row}: the model knows "
-                f"{self.classes[0]!r} and {self.classes[1]!r}"
+                f"{_told(self.classes)}"
             )
-        low, high = self.values
-        return np.where(positive, high, low)
+        return out
 
     def _checked(self, y: FloatArray, what: str) -> FloatArray:
         description, inside = _domain(self.loss.y_domain)
@@ -85,6 +105,11 @@ class LabelCodec:
                 f"the loss {self.loss.name} is defined for {description}"
             )
         return y
+
+
+def _told(classes: np.ndarray[Any, Any]) -> str:
+    names = [repr(label) for label in classes]
+    return " and ".join(names) if len(names) == 2 else listed(names, 12)
 
 
 def _domain(domain: str | frozenset[float]) -> tuple[str, Callable[[FloatArray], BoolArray]]:

@@ -13,8 +13,8 @@ from fastinfluence.active_set import ActiveSet
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.inputs import (
     check_finite_rows,
+    checked_offset,
     checked_weights,
-    finite_vector,
     listed,
     one_of,
     positive_count,
@@ -33,6 +33,8 @@ DEVICES = ("cpu", "cuda")
 @dataclass(frozen=True)
 class TestRows:
     """Test rows checked against the training table: X (t, d), y (t,) or None, offset (t,).
+
+    For K predictions a row the offset is (t, K).
 
     X keeps its own storage, whatever the training table has.
     """
@@ -57,7 +59,7 @@ class Problem:
         Targets as the loss wants them.
     w : ndarray, shape (n,)
         Sample weights; ones when none were given.
-    offset : ndarray, shape (n,), or None
+    offset : ndarray, shape (n,), or (n, K) for K predictions a row, or None
         Added to the linear predictor.
     codec : LabelCodec
         How the caller's targets are encoded.
@@ -124,7 +126,7 @@ class Problem:
             rows=rows,
             y=codec.encode(y, n),
             w=w,
-            offset=None if offset is None else finite_vector(offset, n, "offset"),
+            offset=None if offset is None else checked_offset(offset, n, codec.n_outputs, "offset"),
             codec=codec,
             feature_names=table.names,
             labels=table.labels,
@@ -142,7 +144,12 @@ class Problem:
     @property
     def n_params(self) -> int:
         """Length p of theta."""
-        return self.spec.n_params(self.rows.n_features)
+        return self.spec.n_params(self.rows.n_features, self.n_outputs)
+
+    @property
+    def n_outputs(self) -> int:
+        """Predictions per row: K classes of a multinomial model, otherwise 1."""
+        return self.codec.n_outputs
 
     @cached_property
     def W(self) -> float:  # noqa: N802 - the symbol of the paper's tables
@@ -152,7 +159,7 @@ class Problem:
     @cached_property
     def l2(self) -> FloatArray:
         """The penalty of each parameter in the spec's reduction, shape (p,)."""
-        return self.spec.l2_vector(self.rows.n_features)
+        return self.spec.l2_vector(self.rows.n_features, self.n_outputs)
 
     @property
     def mean_form(self) -> bool:
@@ -177,7 +184,9 @@ class Problem:
     @cached_property
     def param_names(self) -> list[str]:
         """Names of the entries of theta."""
-        return self.spec.param_names(self.feature_names)
+        classes = self.codec.classes if self.n_outputs > 1 else None
+        named = () if classes is None else tuple(str(label) for label in classes)
+        return self.spec.param_names(self.feature_names, named)
 
     def test_rows(self, X_test: Any, y_test: Any = None, offset_test: Any = None) -> TestRows:
         """Check test rows against this problem."""
@@ -191,9 +200,9 @@ class Problem:
         check_finite_rows(rows, self.feature_names, "X_test", 1)
         if offset_test is None and self.offset is not None:
             raise InputError("the model was trained with an offset: give offset_test too")
-        offset = (
-            np.zeros(t) if offset_test is None else finite_vector(offset_test, t, "offset_test")
-        )
+        offset: FloatArray = np.zeros(t if self.n_outputs == 1 else (t, self.n_outputs))
+        if offset_test is not None:
+            offset = checked_offset(offset_test, t, self.n_outputs, "offset_test")
         y = None if y_test is None else self.codec.encode(y_test, t, "y_test")
         return TestRows(rows.take(slice(None)), y, offset)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.rows.base import Block
 from fastinfluence.types import FloatArray
@@ -44,7 +45,7 @@ class Quantity:
     """
 
     name: str
-    linearize: Callable[[GLMEngine], Linearized]
+    linearize: Callable[[Engine], Linearized]
 
 
 def along_rows(engine: GLMEngine, v: FloatArray) -> FloatArray:

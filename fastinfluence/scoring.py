@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from fastinfluence.curvature import Curvature
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.base import Engine
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.progress import Progress
 from fastinfluence.rows.base import Block
@@ -41,7 +41,7 @@ class Scale:
     factors: FloatArray
 
     @classmethod
-    def of(cls, effect: Effect, engine: GLMEngine) -> Scale:
+    def of(cls, effect: Effect, engine: Engine) -> Scale:
         """The scale of every row, or InputError for an unknown effect."""
         if effect not in EFFECTS:
             raise InputError(f'effect={effect!r} is unknown: use "removal" or "upweight"')
@@ -50,7 +50,7 @@ class Scale:
 
 
 def stream_scores(
-    engine: GLMEngine,
+    engine: Engine,
     S: FloatArray,
     effect: Effect,
     sink: Sink[R],
@@ -84,10 +84,10 @@ def stream_scores(
     return collector.result()
 
 
-def refuse_dear(engine: GLMEngine, solver: Solver) -> None:
+def refuse_dear(engine: Engine, solver: Solver) -> None:
     """UnsupportedError where self-influence would need too many solves by CG."""
     n, rows = engine.problem.n_rows, engine.problem.rows
-    stored = n * (rows.n_features * rows.density + 1)
+    stored = n * (rows.n_features * rows.density + 1) * engine.problem.n_outputs
     operations = float(n * CG_STEPS) * (2 * stored + VECTOR_PASSES * engine.n_params)
     if isinstance(solver, CG) and operations > MAX_CG_OPERATIONS:
         raise UnsupportedError(
@@ -99,7 +99,7 @@ def refuse_dear(engine: GLMEngine, solver: Solver) -> None:
 
 
 def self_influence(
-    engine: GLMEngine, prepared: Prepared, effect: Effect, progress: Progress | None = None
+    engine: Engine, prepared: Prepared, effect: Effect, progress: Progress | None = None
 ) -> FloatArray:
     """Every row's effect on its own loss: scale_i · ∇l_iᵀ H⁻¹ g_i, shape (n,)."""
     scale = Scale.of(effect, engine).factors
@@ -108,11 +108,10 @@ def self_influence(
 
     def task(block: Block) -> int:
         for part in block.parts(engine.n_params, SIDES):
-            at, design = part.rows, engine.design(part.X)
-            solved = prepared.apply(np.ascontiguousarray(design.T))
-            quadratic = np.einsum("ij,ji->i", design, solved)
-            d1 = engine.d1[at]
-            out[at] = scale[at] * d1 * (d1 * quadratic + design @ from_fold)
+            own = engine.block_gradients(part)
+            solved = prepared.apply(np.ascontiguousarray(own.T))
+            quadratic = np.einsum("ij,ji->i", own, solved)
+            out[part.rows] = scale[part.rows] * (quadratic + own @ from_fold)
         if progress is not None:
             progress("self-influence", block.stop, n)
         return block.stop
@@ -138,7 +137,7 @@ class SketchedScores:
 
 def sketched_self_influence(
     operator: Curvature,
-    engine: GLMEngine,
+    engine: Engine,
     prepared: Prepared,
     effect: Effect,
     k: int,
@@ -160,9 +159,7 @@ def sketched_self_influence(
     return SketchedScores(scale * (quadratic + along), error)
 
 
-def _add_squares(
-    engine: GLMEngine, S: FloatArray, quadratic: FloatArray, along: FloatArray
-) -> None:
+def _add_squares(engine: Engine, S: FloatArray, quadratic: FloatArray, along: FloatArray) -> None:
     """Add Σ_s (∇l_i·s)² over all columns but the last; set ``along`` to ∇l_i·(the last)."""
 
     def task(block: Block) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.base import Engine
 from fastinfluence.errors import InputError
 from fastinfluence.types import FloatArray
 
@@ -18,7 +18,7 @@ class Penalised:
     share: FloatArray
 
     @classmethod
-    def of(cls, engine: GLMEngine) -> Penalised:
+    def of(cls, engine: Engine) -> Penalised:
         """The share; InputError where the spec has one l2 per coefficient."""
         spec = engine.problem.spec
         if not isinstance(spec.l2, float):
@@ -28,11 +28,11 @@ class Penalised:
             )
         share = np.ones(engine.n_params)
         if spec.fit_intercept and not spec.penalize_intercept:
-            share[-1] = 0.0
+            share[-engine.problem.n_outputs :] = 0.0
         return cls(share)
 
 
-def by_penalty(engine: GLMEngine, S: FloatArray) -> FloatArray:
+def by_penalty(engine: Engine, S: FloatArray) -> FloatArray:
     """Derivative of each quantity by each parameter's l2, shape (t, p).
 
     With S = H⁻¹∇f, shape (p, t). Stationarity of the mean form, ∇R + l2∘theta = 0, gives

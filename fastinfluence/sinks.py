@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -144,6 +144,47 @@ class _Matrix:
 
     def result(self) -> FloatArray:
         return self._scores
+
+
+@dataclass(frozen=True)
+class PerOutput:
+    """Another sink for each of K predictions; what they give is stacked along a last axis.
+
+    Quantities arrive as t·K, test row after test row: arrays come out as (t, n, K), totals as
+    (n, K), and the rows and values of a ranking as (t, k, K).
+    """
+
+    sink: Sink[Any]
+    K: int
+
+    def open(self, n_tests: int, n_rows: int, sign: float) -> _PerOutput:
+        """Start collecting."""
+        each = [self.sink.open(n_tests // self.K, n_rows, sign) for _ in range(self.K)]
+        return _PerOutput(each)
+
+
+class _PerOutput:
+    def __init__(self, each: list[Collector[Any]]) -> None:
+        self._each = each
+
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
+        K = len(self._each)
+        for k, collector in enumerate(self._each):
+            collector.add(start, raw[k::K], shift[k::K], scale)
+
+    def result(self) -> Any:
+        return _stacked([collector.result() for collector in self._each])
+
+
+def _stacked(parts: list[Any]) -> Any:
+    """Results of one kind along a last axis: arrays, or the arrays of a ranking."""
+    first = parts[0]
+    if isinstance(first, np.ndarray):
+        return np.stack(parts, axis=-1)
+    if isinstance(first, (Ranking, TopKResult)):
+        names = [field.name for field in fields(first)]
+        return type(first)(*(_stacked([getattr(part, name) for part in parts]) for name in names))
+    return parts
 
 
 def _block(raw: FloatArray) -> FloatArray:

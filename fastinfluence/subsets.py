@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.base import Engine
+from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import InputError
 from fastinfluence.flips import Attempt, Flip, InfluentialSubset
 from fastinfluence.progress import Progress, silent
@@ -24,7 +25,7 @@ from fastinfluence.scoring import stream_scores
 from fastinfluence.sinks import Matrix
 from fastinfluence.types import FloatArray, IntArray
 
-SolveAt = Callable[[GLMEngine, FloatArray], FloatArray]
+SolveAt = Callable[[Engine, FloatArray], FloatArray]
 """H⁻¹ of the engine's own model times right-hand sides (p, t)."""
 
 
@@ -34,7 +35,7 @@ class Refitted:
 
     before: float
     after: float
-    engine: GLMEngine | None
+    engine: Engine | None
     """The model without the rows: their weight is zero. None where it has no optimum."""
 
 
@@ -44,7 +45,7 @@ class SubsetSearch:
 
     Attributes
     ----------
-    engine : GLMEngine
+    engine : Engine
         The model at hand.
     solve : callable
     quantity : Quantity
@@ -56,7 +57,7 @@ class SubsetSearch:
         ‖∇R‖ of each exact refit.
     """
 
-    engine: GLMEngine
+    engine: Engine
     solve: SolveAt
     quantity: Quantity
     candidates: RemovalSets
@@ -113,7 +114,7 @@ class SubsetSearch:
             unit="rows" if self.candidates.labels is None else "groups",
         )
 
-    def scores(self, engine: GLMEngine, at: Linearized) -> FloatArray:
+    def scores(self, engine: Engine, at: Linearized) -> FloatArray:
         """Predicted change of the quantity by removing each candidate, shape (candidates,)."""
         s = self.solve(engine, np.ascontiguousarray(at.gradient[:, None]))
         direct = None if at.direct is None else at.direct[None, :]
@@ -142,13 +143,13 @@ class SubsetSearch:
         if not np.isfinite(theta).all():
             return Refitted(before, np.nan, None)
         problem = without_rows(self.engine.problem, rows)
-        engine = GLMEngine(problem, theta, self.engine.curvature)
+        engine = linearize(problem, theta, self.engine.curvature)
         after = self.quantity.linearize(engine).value
         return Refitted(before, after, engine if np.isfinite(after) else None)
 
     def _attempt(
         self, chosen: IntArray, scores: FloatArray, value: float, verify: bool
-    ) -> tuple[Attempt, GLMEngine | None]:
+    ) -> tuple[Attempt, Engine | None]:
         """One set of candidates: predicted from the full model, refitted without it."""
         rows, predicted = self.rows(chosen), float(scores[chosen].sum())
         if not verify:
@@ -178,7 +179,7 @@ class SubsetSearch:
                 low = middle
         return whole
 
-    def _next(self, engine: GLMEngine, chosen: IntArray) -> IntArray:
+    def _next(self, engine: Engine, chosen: IntArray) -> IntArray:
         """More candidates, linearised anew where the first ones are gone (they score zero)."""
         at = self.quantity.linearize(engine)
         scores = self.scores(engine, at)

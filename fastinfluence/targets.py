@@ -13,7 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.linearize import single_output
 from fastinfluence.errors import InputError, SolverError, UnsupportedError
 from fastinfluence.inputs import listed, non_negative
 from fastinfluence.quantity import Linearized, Quantity
@@ -24,7 +26,7 @@ from fastinfluence.types import FloatArray
 class Target(Protocol):
     """Something whose sign may flip."""
 
-    def bind(self, engine: GLMEngine) -> Quantity:
+    def bind(self, engine: Engine) -> Quantity:
         """The number meant, for this model; InputError where the model has none such."""
 
 
@@ -40,7 +42,7 @@ class coefficient:  # noqa: N801 - reads as a word: fi.targets.coefficient("age"
 
     which: str | int
 
-    def bind(self, engine: GLMEngine) -> Quantity:
+    def bind(self, engine: Engine) -> Quantity:
         """theta_j."""
         j = position(self.which, engine)
         unit = np.zeros(engine.n_params)
@@ -67,8 +69,9 @@ class prediction:  # noqa: N801
     offset_test: Any = None
     threshold: float = 0.0
 
-    def bind(self, engine: GLMEngine) -> Quantity:
+    def bind(self, engine: Engine) -> Quantity:
         """f(x) − threshold."""
+        engine = single_output(engine, "the target prediction(...)")
         X = self.X_test if np.ndim(self.X_test) == 2 else np.reshape(self.X_test, (1, -1))
         offset = None if self.offset_test is None else np.atleast_1d(self.offset_test)
         test = engine.problem.test_rows(X, None, offset)
@@ -99,19 +102,20 @@ class significance:  # noqa: N801
     which: str | int
     z: float = 1.96
 
-    def bind(self, engine: GLMEngine) -> Quantity:
+    def bind(self, engine: Engine) -> Quantity:
         """|theta_j|/se_j − z."""
+        single = single_output(engine, "the target significance(...)")
         j, critical = position(self.which, engine), non_negative(self.z, "z")
         name = engine.problem.param_names[j]
-        _check_dispersion(engine)
-        if not np.isfinite(wald(engine, j).value):
+        _check_dispersion(single)
+        if not np.isfinite(wald(single, j).value):
             raise SolverError(
                 f"the standard error of {name} is not determined: its column is collinear with "
                 "others, or H is not positive there; drop a column, or use infl.polish()"
             )
 
-        def linearize(at: GLMEngine) -> Linearized:
-            out = wald(at, j)
+        def linearize(at: Engine) -> Linearized:
+            out = wald(single_output(at, "a significance"), j)
             return Linearized(out.value - critical, out.gradient, out.direct)
 
         return Quantity(f"the significance of {name}, |z| − {critical:g}", linearize)
@@ -140,7 +144,7 @@ class function:  # noqa: N801
     direct: Any = None
     name: str = "the function"
 
-    def bind(self, engine: GLMEngine) -> Quantity:
+    def bind(self, engine: Engine) -> Quantity:
         """value(theta[, weights])."""
         slope = _vector(self.gradient, engine, engine.n_params, "gradient", "p")
         through = None
@@ -148,7 +152,7 @@ class function:  # noqa: N801
             through = _vector(self.direct, engine, engine.problem.n_rows, "direct", "n")
         value = _value(self.value, engine, slope, through)
 
-        def linearize(at: GLMEngine) -> Linearized:
+        def linearize(at: Engine) -> Linearized:
             return Linearized(value(at), slope(at), None if through is None else through(at))
 
         if not np.isfinite(value(engine)):
@@ -156,7 +160,7 @@ class function:  # noqa: N801
         return Quantity(self.name, linearize)
 
 
-def position(which: Any, engine: GLMEngine) -> int:
+def position(which: Any, engine: Engine) -> int:
     """The position in theta of a name or an index."""
     names, p = engine.problem.param_names, engine.n_params
     if isinstance(which, str):
@@ -200,7 +204,7 @@ def _check_dispersion(engine: GLMEngine) -> None:
         )
 
 
-def _arguments(call: Callable[..., Any], engine: GLMEngine) -> tuple[FloatArray, ...]:
+def _arguments(call: Callable[..., Any], engine: Engine) -> tuple[FloatArray, ...]:
     """theta, and the weights where the callable asks for a second argument."""
     try:
         given = inspect.signature(call).parameters.values()
@@ -215,8 +219,8 @@ def _arguments(call: Callable[..., Any], engine: GLMEngine) -> tuple[FloatArray,
 
 
 def _vector(
-    given: Any, engine: GLMEngine, size: int, what: str, letter: str
-) -> Callable[[GLMEngine], FloatArray]:
+    given: Any, engine: Engine, size: int, what: str, letter: str
+) -> Callable[[Engine], FloatArray]:
     """A checked vector that may depend on the model."""
 
     def checked(values: Any) -> FloatArray:
@@ -242,10 +246,10 @@ def _vector(
 
 def _value(
     given: Any,
-    engine: GLMEngine,
-    slope: Callable[[GLMEngine], FloatArray],
-    through: Callable[[GLMEngine], FloatArray] | None,
-) -> Callable[[GLMEngine], float]:
+    engine: Engine,
+    slope: Callable[[Engine], FloatArray],
+    through: Callable[[Engine], FloatArray] | None,
+) -> Callable[[Engine], float]:
     """The function itself, or the linear one through a given value."""
     if callable(given):
         return lambda at: _called(given, at)
@@ -255,7 +259,7 @@ def _value(
     return lambda at: float(start + gradient @ (at.theta - theta) + by_weight @ (at.problem.w - w))
 
 
-def _called(call: Callable[..., Any], at: GLMEngine) -> float:
+def _called(call: Callable[..., Any], at: Engine) -> float:
     values = np.asarray(call(*_arguments(call, at)), dtype=np.float64)
     if values.size != 1:
         raise InputError(f"the function returned shape {values.shape}: it must be one number")

@@ -17,7 +17,7 @@ from fastinfluence.adapters import stats_models
 from fastinfluence.adapters.scikit_learn_readers import OBJECTIVES, READERS
 from fastinfluence.spec.families import FAMILIES
 from fastinfluence.spec.line import Line, Param
-from fastinfluence.spec.losses import LOSSES
+from fastinfluence.spec.losses import LOSSES, VECTOR_LOSSES
 
 
 def losses() -> Iterator[tuple[str, ...]]:
@@ -26,6 +26,8 @@ def losses() -> Iterator[tuple[str, ...]]:
     for name, given in LOSSES.items():
         for line in (given,) if isinstance(given, Line) else given:
             yield _code(name), _code(line.text), line.y_text, _params(line.params), line.doc
+    for name, line in VECTOR_LOSSES.items():
+        yield _code(name), _code(line.text), line.y_text, "", line.doc
 
 
 def families() -> Iterator[tuple[str, ...]]:

@@ -27,6 +27,9 @@ from fastinfluence.rows.sources import as_rows
 from fastinfluence.tables import Table, as_table, as_vector
 from fastinfluence.types import FloatArray, IntArray
 
+SOFTMAX = ("LogisticRegression", "LogisticRegressionCV")
+"""Estimators that fit one softmax over three classes or more."""
+
 
 def adapt_estimator(
     fitted: Any, X: Any, y: Any, sample_weight: Any, n_threads: int | None
@@ -58,7 +61,8 @@ def adapt_estimator(
         transform=columns if objective.l1 else transform,
     )
     kept = np.append(columns.kept, np.arange(d, len(theta)))
-    refit = _refitter(objective, full.values, y, None if weights is None else problem.w)
+    own = None if weights is None else problem.w
+    refit = _refitter(objective, full.values, y, own, len(theta))
     problem = replace(problem, active=active)
     return Adapted(problem, theta[kept], lambda rows: refit(rows)[kept])
 
@@ -75,7 +79,7 @@ def _check_fitted(estimator: Any) -> None:
     if not hasattr(estimator, "coef_"):
         raise InputError(f"{type(estimator).__name__} is not fitted yet: call fit first")
     shape = np.shape(estimator.coef_)
-    if len(shape) == 2 and shape[0] != 1:
+    if len(shape) == 2 and shape[0] != 1 and type(estimator).__name__ not in SOFTMAX:
         what = "classes" if hasattr(estimator, "classes_") else "targets"
         raise UnsupportedError(
             f"{type(estimator).__name__} was fitted on several {what}: fit one class against the "
@@ -84,6 +88,12 @@ def _check_fitted(estimator: Any) -> None:
 
 
 def _theta(estimator: Any) -> FloatArray:
+    """Coefficients, then the intercept; of several classes (d [+ 1], K) in C order."""
+    if len(np.shape(estimator.coef_)) == 2 and np.shape(estimator.coef_)[0] > 1:
+        rows = np.asarray(estimator.coef_, dtype=np.float64).T
+        if estimator.fit_intercept:
+            rows = np.vstack([rows, np.asarray(estimator.intercept_, dtype=np.float64)])
+        return rows.ravel()
     coef = np.asarray(estimator.coef_, dtype=np.float64).ravel()
     if not estimator.fit_intercept:
         return coef
@@ -96,6 +106,8 @@ def _codec(objective: Objective, classes: Any, y: Any) -> LabelCodec | None:
     unknown = np.setdiff1d(as_vector(y, "y"), classes)
     if len(unknown):
         raise InputError(f"y holds the label {unknown[0]!r}, unknown to the fitted estimator")
+    if objective.spec.vector:
+        return LabelCodec.of_classes(objective.spec.loss, np.asarray(classes))
     values = (-1.0, 1.0) if objective.signs else (0.0, 1.0)
     return LabelCodec(objective.spec.loss, np.asarray(classes), values)
 
@@ -120,7 +132,7 @@ def _class_weights(objective: Objective, classes: Any, y: Any, sample_weight: An
 
 
 def _refitter(
-    objective: Objective, X: FloatArray, y: Any, weights: FloatArray | None
+    objective: Objective, X: FloatArray, y: Any, weights: FloatArray | None, size: int
 ) -> Callable[[IntArray], FloatArray]:
     """Refit the frozen clone; transformers and class weights keep their fitted values."""
     from sklearn.base import clone
@@ -131,6 +143,12 @@ def _refitter(
         estimator = clone(objective.frozen)
         w = None if weights is None else weights[rows]
         estimator.fit(table.take(rows).native(), targets[rows], sample_weight=w)
-        return _theta(estimator)
+        theta = _theta(estimator)
+        if len(theta) != size:
+            raise UnsupportedError(
+                f"without these rows a class of {type(estimator).__name__} has no row left, so its "
+                'refit has other parameters: use method="exact"'
+            )
+        return theta
 
     return refit

@@ -61,6 +61,10 @@ def _logistic(estimator: Any, d: int, C: float | None = None) -> Objective:
     strength = 0.0 if estimator.penalty is None else 1.0 / inverse
     ratio = _l1_ratio(estimator)
     l1, l2 = ratio * strength, (1 - ratio) * strength
+    if len(estimator.classes_) > 2:
+        return _softmax(estimator, inverse, l1, l2)
+    if getattr(estimator, "multi_class", "auto") == "multinomial":
+        _refuse(estimator, "multi_class", "multinomial", 'two classes: refit with "auto"')
     penalty: Any = l2
     penalized, l1_intercept = False, 0.0
     if estimator.solver == "liblinear" and estimator.fit_intercept:
@@ -75,6 +79,34 @@ def _logistic(estimator: Any, d: int, C: float | None = None) -> Objective:
     spec = GLM("logistic", penalty, estimator.fit_intercept, penalized, reduction="sum")
     weight = estimator.class_weight
     return Objective(spec, frozen, class_weight=weight, l1=l1, l1_intercept=l1_intercept)
+
+
+def _softmax(estimator: Any, C: float, l1: float, l2: float) -> Objective:
+    """Three classes or more: one softmax over all of them."""
+    way = getattr(estimator, "multi_class", "auto")
+    if way == "ovr" or estimator.solver == "liblinear":
+        _refuse(
+            estimator,
+            "multi_class" if way == "ovr" else "solver",
+            way if way == "ovr" else "liblinear",
+            "it fitted one model for each class: pass one of them, with its own y, or refit with "
+            'solver="lbfgs"',
+        )
+    if l1 > 0:
+        _refuse(
+            estimator,
+            "l1_ratio",
+            _l1_ratio(estimator),
+            "with three classes or more an l1 penalty drops single entries, not columns: refit "
+            "with the l2 penalty",
+        )
+    from sklearn.linear_model import LogisticRegression
+
+    plain = type(estimator) is LogisticRegression
+    frozen = _frozen(estimator) if plain else _plain_logistic(estimator, C, 0.0)
+    frozen.set_params(class_weight=None)
+    spec = GLM("multinomial", l2, estimator.fit_intercept, reduction="sum")
+    return Objective(spec, frozen, class_weight=estimator.class_weight)
 
 
 def _l1_ratio(estimator: Any) -> float:
@@ -218,8 +250,8 @@ OBJECTIVES: dict[str, tuple[str, str, str, str]] = {
     "Lasso": ("squared", "mean", "", "alpha"),
     "LassoCV": ("squared", "mean", "", "alpha_"),
     "LinearRegression": ("squared", "sum", "", ""),
-    "LogisticRegression": ("logistic", "sum", "(1 − l1_ratio)/C", "l1_ratio/C"),
-    "LogisticRegressionCV": ("logistic", "sum", "(1 − l1_ratio_)/C_", "l1_ratio_/C_"),
+    "LogisticRegression": ("logistic, multinomial", "sum", "(1 − l1_ratio)/C", "l1_ratio/C"),
+    "LogisticRegressionCV": ("logistic, multinomial", "sum", "(1 − l1_ratio_)/C_", "l1_ratio_/C_"),
     "PoissonRegressor": ("poisson", "mean", "alpha", ""),
     "Ridge": ("squared", "sum", "alpha", ""),
     "RidgeCV": ("squared", "sum", "alpha_", ""),

@@ -29,6 +29,9 @@ class RowCurvature(Protocol):
 class CurvatureRoot(Protocol):
     """Z (m, p) with H = ZᵀZ + penalty, for solutions in the space of rows."""
 
+    n_rows: int
+    """m: one for each prediction of each training row."""
+
     def apply(self, V: FloatArray) -> FloatArray:
         """Z V, shape (m, t)."""
 
@@ -59,6 +62,34 @@ class Engine(Protocol):
         """Length p of theta."""
 
     @property
+    def curvature(self) -> str:
+        """Which curvature :meth:`hvp` multiplies with."""
+
+    @property
+    def f(self) -> FloatArray:
+        """Raw predictions, shape (n,), or (n, K) for K of them a row."""
+
+    @property
+    def objective(self) -> float:
+        """R(theta) in the spec's own reduction."""
+
+    @property
+    def gradient(self) -> FloatArray:
+        """∇R(theta) in mean form, shape (p,)."""
+
+    @property
+    def gradient_scale(self) -> FloatArray:
+        """What each sum in ``gradient`` cancels from, shape (p,)."""
+
+    @property
+    def fold(self) -> FloatArray:
+        """What a row's g_i adds to ∇l_i, shape (p,)."""
+
+    @property
+    def row_sizes(self) -> FloatArray:
+        """A cheap stand-in for every row's self-influence, shape (n,)."""
+
+    @property
     def convex(self) -> bool:
         """Whether no row's term bends downwards at theta."""
 
@@ -76,6 +107,9 @@ class Engine(Protocol):
     def hessian(self) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not), shape (p, p)."""
 
+    def data_hessian(self) -> FloatArray:
+        """Σ_i w_i ∇²l_i, shape (p, p)."""
+
     def diagonal(self) -> FloatArray:
         """Diagonal of :meth:`hessian`, shape (p,), without forming it."""
 
@@ -88,8 +122,38 @@ class Engine(Protocol):
     def row_gradients(self, rows: IntArray) -> FloatArray:
         """∇l_i of the chosen rows, shape (k, p); no penalty."""
 
+    def block_gradients(self, block: Block) -> FloatArray:
+        """∇l_i of a block's rows, shape (b, p); no penalty."""
+
+    def grouped_gradients(
+        self, rows: IntArray, owner: IntArray, k: int, scale: FloatArray
+    ) -> FloatArray:
+        """Σ scale_i ∇l_i over the rows of each of k owners, shape (k, p)."""
+
     def loss_gradients(self, test: TestRows) -> FloatArray:
         """∇l(z_test), shape (t, p); no penalty."""
 
     def prediction_gradients(self, test: TestRows, output: str) -> FloatArray:
-        """Gradient of the raw or mean prediction of each test row, shape (t, p)."""
+        """Gradient of the raw or mean prediction of each test row, shape (t, p).
+
+        With K predictions a row (t·K, p): test row after test row.
+        """
+
+    def at(self, theta: FloatArray) -> Engine:
+        """The same model and data linearised at another theta."""
+
+    # Values at every column of Theta (p, k), for removals.
+
+    def test_losses(self, test: TestRows, Theta: FloatArray) -> FloatArray:
+        """Loss of each test row, shape (t, k)."""
+
+    def predictions(self, test: TestRows, Theta: FloatArray, output: str) -> FloatArray:
+        """Predictions of the test rows, shape (t, k), or (t, k, K) for K of them a row."""
+
+    def total_gradients(self, Theta: FloatArray) -> FloatArray:
+        """Σ_i w_i ∇l_i, shape (p, k); no penalty."""
+
+    def set_gradients(
+        self, Theta: FloatArray, rows: IntArray, owner: IntArray, scale: FloatArray
+    ) -> FloatArray:
+        """Σ scale_i ∇l_i over the rows of each owner j at column j of Theta, shape (k, p)."""

@@ -64,6 +64,11 @@ class GLMEngine:
         """Whether no row's term bends downwards at theta."""
         return bool((self.d2 >= 0).all())
 
+    @property
+    def row_sizes(self) -> FloatArray:
+        """|l′|·√|l″|, a cheap stand-in for self-influence, shape (n,)."""
+        return np.asarray(np.abs(self.d1) * np.sqrt(np.abs(self.d2)))
+
     def at(self, theta: FloatArray) -> GLMEngine:
         """The same model and data linearised at another theta."""
         return GLMEngine(self.problem, theta, self.curvature)
@@ -158,6 +163,10 @@ class GLMEngine:
         out[np.diag_indices_from(out)] += problem.penalty
         return out
 
+    def data_hessian(self) -> FloatArray:
+        """Σ_i w_i ∇²l_i, shape (p, p)."""
+        return self.weighted_gram(self.problem.w * self.d2)
+
     def weighted_gram(self, scale: FloatArray) -> FloatArray:
         """Σ_i scale_i x_i x_iᵀ with the intercept's column of ones, shape (p, p)."""
         out = np.zeros((self.n_params, self.n_params))
@@ -194,6 +203,17 @@ class GLMEngine:
         """∇l_i of the chosen rows, shape (k, p); no penalty."""
         return self.d1[rows, None] * self.design(self.problem.rows.take(rows))
 
+    def block_gradients(self, block: Block) -> FloatArray:
+        """∇l_i of a block's rows, shape (b, p); no penalty."""
+        return self.d1[block.rows, None] * self.design(block.X)
+
+    def grouped_gradients(
+        self, rows: IntArray, owner: IntArray, k: int, scale: FloatArray
+    ) -> FloatArray:
+        """Σ scale_i ∇l_i at the engine's own theta over the rows of each owner, shape (k, p)."""
+        X = self.problem.rows.take(rows)
+        return X.grouped(scale * self.d1[rows], owner, k, self.n_params)
+
     def loss_gradients(self, test: TestRows) -> FloatArray:
         """∇l(z_test), shape (t, p); no penalty."""
         (d1,) = self.test_pointwise(test, self.theta[:, None], ("d1",))
@@ -217,6 +237,36 @@ class GLMEngine:
             raise InputError("y_test is needed to evaluate the loss of test rows")
         F = test.X.linear(Theta) + test.offset[:, None]
         return pointwise.evaluate(self._program, self._params, F, test.y, outputs)
+
+    def test_losses(self, test: TestRows, Theta: FloatArray) -> FloatArray:
+        """Loss of each test row at every column of Theta (p, k), shape (t, k)."""
+        return self.test_pointwise(test, Theta, ("value",))[0]
+
+    def total_gradients(self, Theta: FloatArray) -> FloatArray:
+        """Σ_i w_i ∇l_i at every column of Theta (p, k), shape (p, k); no penalty."""
+        problem, Theta = self.problem, np.ascontiguousarray(Theta)
+        kernel = pointwise.kernel(self._program, ("d1",))
+
+        def task(block: Block) -> FloatArray:
+            F = block.X.linear(Theta)
+            if problem.offset is not None:
+                F += problem.offset[block.rows, None]
+            kernel(F, problem.y[block.rows], self._params, F)
+            F *= problem.w[block.rows, None]
+            return block.X.transposed(F, len(Theta))
+
+        return problem.rows.map_reduce(task, np.add, problem.n_threads)
+
+    def set_gradients(
+        self, Theta: FloatArray, rows: IntArray, owner: IntArray, scale: FloatArray
+    ) -> FloatArray:
+        """Σ scale_i ∇l_i over the rows of each owner j, at column j of Theta, shape (k, p)."""
+        X, problem = self.problem.rows.take(rows), self.problem
+        f = X.paired(np.ascontiguousarray(Theta.T), owner)
+        if problem.offset is not None:
+            f += problem.offset[rows]
+        (d1,) = pointwise.evaluate(self._program, self._params, f, problem.y[rows], ("d1",))
+        return X.grouped(scale * d1, owner, Theta.shape[1], len(Theta))
 
     def predictions(self, test: TestRows, Theta: FloatArray, output: str) -> FloatArray:
         """Predictions of the test rows at every column of Theta (p, k), shape (t, k)."""

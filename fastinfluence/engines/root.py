@@ -24,6 +24,7 @@ class CurvatureRoot:
     def __init__(self, engine: GLMEngine) -> None:
         problem = engine.problem
         self._engine, self._rows = engine, problem.rows
+        self.n_rows = problem.n_rows
         self._root = np.sqrt(problem.w * engine.d2 / problem.W)
 
     def apply(self, V: FloatArray) -> FloatArray:

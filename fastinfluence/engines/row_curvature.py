@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastinfluence.kernels.cpu import lissa as kernels
+from fastinfluence.problem import Problem
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.csr import CSRFeatures, CSRRows
 from fastinfluence.rows.dense import DenseRows
@@ -21,7 +22,39 @@ GATHER_BYTES = 1 << 20
 """Drawn rows copied at a time where the table cannot be read in place: half a cache."""
 
 
-class RowCurvature:
+class RowTable:
+    """What single rows' curvature needs of the table, whatever the model kind."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.rows = problem.rows
+
+    @cached_property
+    def lengths(self) -> FloatArray:
+        """‖x̃_i‖², shape (n,)."""
+        ones = np.ones(self.rows.n_features)
+        out = np.full(self.rows.n_rows, float(self.problem.spec.fit_intercept))
+
+        def task(block: Block) -> int:
+            out[block.rows] += block.X.mapped(squared).linear(ones)
+            return block.stop
+
+        self.rows.map_reduce(task, lambda _, stop: stop, self.problem.n_threads)
+        return out
+
+    @cached_property
+    def in_place(self) -> FloatArray | CSRFeatures | None:
+        """The table itself where a kernel can read it: sparse, or dense in native row order."""
+        if isinstance(self.rows, CSRRows):
+            whole = self.rows.take(slice(None))
+            return whole if isinstance(whole, CSRFeatures) else None
+        if not isinstance(self.rows, DenseRows):
+            return None
+        X = self.rows.X
+        return X if X.flags.c_contiguous and X.dtype == self.rows.dtype else None
+
+
+class RowCurvature(RowTable):
     """Products with the Hessians of single rows' losses; no weight, no penalty.
 
     :meth:`product`, :meth:`squares` and :attr:`norms` are what stochastic solvers need of every
@@ -29,36 +62,23 @@ class RowCurvature:
     """
 
     def __init__(self, engine: GLMEngine) -> None:
+        super().__init__(engine.problem)
         self._engine = engine
-        self._rows = engine.problem.rows
-
-    @cached_property
-    def _lengths(self) -> FloatArray:
-        """‖x̃_i‖², shape (n,)."""
-        ones = np.ones(self._rows.n_features)
-        out = np.full(self._rows.n_rows, float(self._engine.problem.spec.fit_intercept))
-
-        def task(block: Block) -> int:
-            out[block.rows] += block.X.mapped(squared).linear(ones)
-            return block.stop
-
-        self._rows.map_reduce(task, lambda _, stop: stop, self._engine.problem.n_threads)
-        return out
 
     @cached_property
     def norms(self) -> FloatArray:
         """‖∇²l_i‖₂ = |d2_i|·‖x̃_i‖², shape (n,)."""
-        return np.abs(self._engine.d2) * self._lengths
+        return np.abs(self._engine.d2) * self.lengths
 
     def squares(self, V: FloatArray, scale: FloatArray) -> FloatArray:
         """Σ_i scale_i (∇²l_i)² V over all rows, shape (p, t)."""
         return self._engine.row_products(
-            V, scale * self._engine.d2 * self._engine.d2 * self._lengths
+            V, scale * self._engine.d2 * self._engine.d2 * self.lengths
         )
 
     def product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
         """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
-        return self._rows.take(rows).hvp(scale * self._engine.d2[rows], V)
+        return self.rows.take(rows).hvp(scale * self._engine.d2[rows], V)
 
     def recurse(
         self,
@@ -75,8 +95,8 @@ class RowCurvature:
         right-hand side per row; one longer than its entry of ``limits`` (t,) becomes NaN.
         """
         step = step * self._engine.d2[rows]
-        reach = limits * np.sqrt(self._lengths.max())
-        whole = self._in_place
+        reach = limits * np.sqrt(self.lengths.max())
+        whole = self.in_place
         if isinstance(whole, CSRFeatures):
             parts = whole.data, whole.indices, whole.indptr
             kernels.recurse_csr(*parts, rows, step, shrink, V, reach, cur, whole.n_features)
@@ -85,20 +105,9 @@ class RowCurvature:
             kernels.recurse(whole, rows, step, shrink, V, reach, cur)
             return
         T, b = rows.shape
-        at_once = max(1, GATHER_BYTES // (8 * b * self._rows.n_features))
+        at_once = max(1, GATHER_BYTES // (8 * b * self.rows.n_features))
         for first in range(0, T, at_once):
             part = rows[first : first + at_once]
-            X = self._rows.take(part.ravel()).toarray()
+            X = self.rows.take(part.ravel()).toarray()
             places = np.arange(part.size, dtype=np.intp).reshape(part.shape)
             kernels.recurse(X, places, step[first : first + at_once], shrink, V, reach, cur)
-
-    @cached_property
-    def _in_place(self) -> FloatArray | CSRFeatures | None:
-        """The table itself where a kernel can read it: sparse, or dense in native row order."""
-        if isinstance(self._rows, CSRRows):
-            whole = self._rows.take(slice(None))
-            return whole if isinstance(whole, CSRFeatures) else None
-        if not isinstance(self._rows, DenseRows):
-            return None
-        X = self._rows.X
-        return X if X.flags.c_contiguous and X.dtype == self._rows.dtype else None

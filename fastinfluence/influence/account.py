@@ -121,7 +121,7 @@ def _proof(infl: InfluenceBase) -> tuple[IntArray, Agreement | None]:
     cost = n * p * (p + 2 * PROOF_ROWS * EXPECTED_PASSES) + 10 * p**3
     if cost > PROOF_OPERATIONS or n < 3 or not engine.convex:
         return np.zeros(0, dtype=np.intp), None
-    rows, _ = choose_rows(engine.d1 * np.sqrt(np.abs(engine.d2)), PROOF_ROWS)
+    rows, _ = choose_rows(engine.row_sizes, PROOF_ROWS)
     rows = rows[problem.w[rows] > 0]
     if infl._prepared.conditioning.null_space.shape[1] or not len(rows):
         return rows, None
@@ -138,9 +138,8 @@ def _proof(infl: InfluenceBase) -> tuple[IntArray, Agreement | None]:
 
 
 def _own_change(infl: InfluenceBase, moves: FloatArray, rows: IntArray) -> FloatArray:
-    """Change of each removed row's own linear predictor, shape (k,)."""
-    design = infl._engine.design(infl._problem.rows.take(rows))
-    return np.asarray(np.einsum("ij,ij->i", design, moves))
+    """Change of each removed row's own loss along its gradient, shape (k,)."""
+    return np.asarray(np.einsum("ij,ij->i", infl._engine.row_gradients(rows), moves))
 
 
 def _warnings(infl: InfluenceBase, probe: Solution) -> list[str]:

@@ -9,7 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from fastinfluence.curvature import Curvature
-from fastinfluence.engines.glm import CURVATURES, GLMEngine
+from fastinfluence.engines.base import Engine
+from fastinfluence.engines.glm import CURVATURES
+from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceWarning, InputError
 from fastinfluence.fit import FitStatus, gradient_norm, relative_gradient
 from fastinfluence.inputs import non_negative, one_of
@@ -65,7 +67,7 @@ class InfluenceBase:
     ) -> None:
         self._problem = problem
         self._settings = settings
-        self._engine = GLMEngine(problem, theta, settings.curvature)
+        self._engine: Engine = linearize(problem, theta, settings.curvature)
         self._refit = refit
         self.fit_status = fit_status
         if fit_status is not None:
@@ -73,7 +75,7 @@ class InfluenceBase:
 
     @property
     def theta(self) -> FloatArray:
-        """Parameters, shape (p,): coefficients, then the intercept."""
+        """Parameters, shape (p,): coefficients, then the intercept, in the layout of the spec."""
         return self._engine.theta
 
     @property

@@ -37,10 +37,12 @@ class Influence(Statistics, Subsets):
     X : array_like, shape (n, d)
         Training rows: a NumPy array, or a pandas, polars or Arrow table. Not copied.
     y : array_like, shape (n,)
-        Targets. For two-class losses any two labels; the larger one is the positive one.
+        Targets. For two-class losses any two labels; the larger one is the positive one. For
+        "multinomial" any labels: their sorted distinct values are the K classes.
     theta : array_like, shape (p,)
-        Coefficients, then the intercept.
+        Coefficients, then the intercept; for K classes a table (d [+ 1], K) raveled in C order.
     sample_weight, offset : array_like, shape (n,), optional
+        For K classes the offset is (n, K).
     solver : "auto" or a solver of ``fi.solvers``, default "auto"
     damping : float, default 0.0
         Added to H's diagonal for scores; never enters fitting, "exact" or "refit".
@@ -78,8 +80,7 @@ class Influence(Statistics, Subsets):
     ) -> None:
         settings = Settings.of(solver, damping, curvature, progress)
         problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
-        d = problem.rows.n_features
-        self._setup(problem, checked_theta(theta, problem.n_params, d), settings)
+        self._setup(problem, _theta_for(problem, theta), settings)
         self._warn_if_far()
 
     @classmethod
@@ -130,10 +131,7 @@ class Influence(Statistics, Subsets):
         positive(tol, "tol")
         settings = Settings.of(solver, damping, curvature, progress)
         problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
-        d = problem.rows.n_features
-        start = (
-            starting_point(problem) if theta is None else checked_theta(theta, problem.n_params, d)
-        )
+        start = starting_point(problem) if theta is None else _theta_for(problem, theta)
         chosen = None if isinstance(solver, str) else solver
         best, status = minimize(problem, start, tol, chosen, settings.progress)
         return cls._of(problem, best, settings, status)
@@ -190,3 +188,7 @@ class Influence(Statistics, Subsets):
     def report(self) -> Report:
         """Solver and why, conditioning, warnings, and a refit of ten rows where that is cheap."""
         return make_report(self)
+
+
+def _theta_for(problem: Problem, theta: Any) -> FloatArray:
+    return checked_theta(theta, problem.n_params, problem.rows.n_features, problem.n_outputs)

@@ -18,7 +18,7 @@ from fastinfluence.scoring import (
     sketched_self_influence,
     stream_scores,
 )
-from fastinfluence.sinks import Matrix, Sink
+from fastinfluence.sinks import Matrix, PerOutput, Sink
 from fastinfluence.solvers import Solution
 from fastinfluence.types import Effect, FloatArray
 
@@ -116,11 +116,16 @@ class Scores(InfluenceBase):
     ) -> Any:
         """Influence of every training row on every test prediction, shape (t, n).
 
-        ``output="raw"`` is the linear predictor f, ``"mean"`` the mean or probability.
+        ``output="raw"`` is the linear predictor f, ``"mean"`` the mean or probability. With K
+        classes the last axis counts them: (t, n, K), and so it does in what ``out`` returns.
         """
         one_of(output, OUTPUTS, "output")
         test = self._problem.test_rows(X_test, None, offset_test)
-        return self._score(self._engine.prediction_gradients(test, output), effect, out)
+        gradients = self._engine.prediction_gradients(test, output)
+        K = self._problem.n_outputs
+        if K > 1:
+            out = PerOutput(_checked(out) or Matrix(), K)
+        return self._score(gradients, effect, out)
 
     def on_function(
         self,
@@ -204,10 +209,13 @@ class Scores(InfluenceBase):
         out: Sink[Any] | None,
         direct: FloatArray | None = None,
     ) -> Any:
-        if out is not None and (isinstance(out, type) or not hasattr(out, "open")):
-            raise InputError(f"out={out!r} is not a sink: use fi.TopK(10), fi.Total() or None")
+        sink = _checked(out) or Matrix()
         Scale.of(effect, self._engine)
         S = self._solve(np.ascontiguousarray(gradients.T))
-        return stream_scores(
-            self._engine, S, effect, out or Matrix(), direct, self._settings.progress
-        )
+        return stream_scores(self._engine, S, effect, sink, direct, self._settings.progress)
+
+
+def _checked(out: Sink[Any] | None) -> Sink[Any] | None:
+    if out is not None and (isinstance(out, type) or not hasattr(out, "open")):
+        raise InputError(f"out={out!r} is not a sink: use fi.TopK(10), fi.Total() or None")
+    return out

@@ -12,6 +12,7 @@ from fastinfluence.crossval import (
     jackknife_plus,
 )
 from fastinfluence.diagnostics import Diagnostics
+from fastinfluence.engines.linearize import single_output
 from fastinfluence.influence.removals import Removals
 from fastinfluence.inputs import one_of
 from fastinfluence.types import FloatArray
@@ -26,7 +27,8 @@ class Statistics(Removals):
         By blocks of rows, from one factor: no refits, no n×n matrix. Undamped, with this
         object's ``curvature`` ("fisher" for R's expected weights).
         """
-        return Diagnostics(self._engine, self._settings.progress)
+        engine = single_output(self._engine, "diagnostics()")
+        return Diagnostics(engine, self._settings.progress)
 
     def cross_validation(self, method: str = "newton") -> CrossValidation:
         """Leave-one-out cross-validation of the loss, with its standard error.
@@ -38,7 +40,8 @@ class Statistics(Removals):
             exact retraining.
         """
         one_of(method, METHODS, "method")
-        return cross_validate(self._engine, method, self._settings.progress)
+        engine = single_output(self._engine, "cross_validation()")
+        return cross_validate(engine, method, self._settings.progress)
 
     def prediction_interval(
         self, X_test: Any, alpha: float = 0.1, method: str = "exact", offset_test: Any = None
@@ -56,8 +59,9 @@ class Statistics(Removals):
             How the leave-one-out models are computed.
         """
         one_of(method, METHODS, "method")
+        engine = single_output(self._engine, "prediction_interval()")
         test = self._problem.test_rows(X_test, None, offset_test)
-        return jackknife_plus(self._engine, test, alpha, method, self._settings.progress)
+        return jackknife_plus(engine, test, alpha, method, self._settings.progress)
 
     def covariance(self, groups: Any = None) -> FloatArray:
         """Infinitesimal-jackknife covariance of theta, shape (p, p).

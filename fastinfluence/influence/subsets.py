@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastinfluence.curvature import Curvature
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.base import Engine
 from fastinfluence.errors import InputError
 from fastinfluence.fit import minimize
 from fastinfluence.flips import Flip, InfluentialSubset
@@ -233,7 +233,7 @@ class Subsets(Removals):
             self._engine, self._solve_at, quantity, sets, max(limit, 1), accuracy, progress
         )
 
-    def _solve_at(self, engine: GLMEngine, sides: FloatArray) -> FloatArray:
+    def _solve_at(self, engine: Engine, sides: FloatArray) -> FloatArray:
         """H⁻¹ of this model, or of a refit without some rows."""
         if engine is self._engine:
             return self._solve(sides)

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.base import Engine
 from fastinfluence.errors import FastInfluenceWarning
 from fastinfluence.inputs import listed
 from fastinfluence.kernels.cpu import pointwise
@@ -20,7 +20,7 @@ SLACK = 1e-6
 BATCH = 256
 
 
-def warn_changed_sets(engine: GLMEngine, Theta: FloatArray, sets: RemovalSets) -> None:
+def warn_changed_sets(engine: Engine, Theta: FloatArray, sets: RemovalSets) -> None:
     """Warn of removals after which the estimator would choose other columns; Theta (k, p)."""
     active = engine.problem.active
     if active is None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastinfluence.curvature import Curvature
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.base import Engine
+from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceError
 from fastinfluence.fit import gradient_norm, minimize
 from fastinfluence.problem import Problem
@@ -21,7 +22,7 @@ from fastinfluence.types import FloatArray
 
 
 def leave_out_by_products(
-    engine: GLMEngine, sets: RemovalSets, method: str, tol: float, progress: Progress
+    engine: Engine, sets: RemovalSets, method: str, tol: float, progress: Progress
 ) -> Retrained:
     """Parameters without each set by one Newton step or by retraining; NaN where CG fails."""
     k = len(sets)
@@ -34,7 +35,7 @@ def leave_out_by_products(
                 theta[j] = engine.theta - _newton_step(engine, reduced)
             else:
                 theta[j], status = minimize(reduced, engine.theta, tol, CG())
-                norms[j] = gradient_norm(GLMEngine(reduced, theta[j]))
+                norms[j] = gradient_norm(linearize(reduced, theta[j]))
                 iterations[j] = status.iterations
         except FastInfluenceError:  # no optimum without these rows: NaN, and the caller warns
             pass
@@ -42,9 +43,9 @@ def leave_out_by_products(
     return Retrained(theta, norms, iterations)
 
 
-def _newton_step(engine: GLMEngine, reduced: Problem) -> FloatArray:
+def _newton_step(engine: Engine, reduced: Problem) -> FloatArray:
     """H₋G⁻¹(∇R₋G − ∇R), shape (p,); ∇R in the units of the problem without G."""
-    without = GLMEngine(reduced, engine.theta, engine.curvature)
+    without = linearize(reduced, engine.theta, engine.curvature)
     unit = 1.0 if reduced.mean_form else engine.problem.W / reduced.W
     side = without.gradient - unit * engine.gradient
     return CG().prepare(Curvature(without)).apply(side[:, None])[:, 0]

@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.base import Engine
+from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceError
 from fastinfluence.fit import gradient_norm, minimize
-from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem
 from fastinfluence.removal.sets import RemovalSets
-from fastinfluence.removal.system import LeaveOutInverse
-from fastinfluence.rows.base import Block
+from fastinfluence.removal.system import Inverse
 from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 MAX_CHORDS = 30
@@ -39,27 +38,12 @@ class Retrained:
 
 
 def leave_out_gradients(
-    problem: Problem, Theta: FloatArray, sets: RemovalSets, penalty: FloatArray
+    engine: Engine, Theta: FloatArray, sets: RemovalSets, penalty: FloatArray
 ) -> FloatArray:
     """∇R_G at column j of Theta (p, k) without set j, times the weight that remains (or 1)."""
-    loss = problem.spec.loss
-    kernel = pointwise.kernel(loss.program, ("d1",))
-    Theta = np.ascontiguousarray(Theta)
-
-    def slopes(F: FloatArray, y: FloatArray, w: FloatArray) -> FloatArray:
-        kernel(F, y, loss.param_values, F)
-        F *= w[:, None]
-        return F
-
-    def task(block: Block) -> FloatArray:
-        F = block.X.linear(Theta)
-        if problem.offset is not None:
-            F += problem.offset[block.rows, None]
-        slope = slopes(F, problem.y[block.rows], problem.w[block.rows])
-        return block.X.transposed(slope, len(Theta))
-
-    total = problem.rows.map_reduce(task, np.add, problem.n_threads)
-    out: FloatArray = total - _own_terms(problem, Theta, sets).T + penalty * Theta
+    problem = engine.problem
+    own = engine.set_gradients(Theta, sets.rows, sets.owner, problem.w[sets.rows])
+    out: FloatArray = engine.total_gradients(Theta) - own.T + penalty * Theta
     if problem.active is not None:
         out += np.multiply.outer(problem.active.linear, _unit(problem, sets.weight(problem)))
     return out
@@ -70,20 +54,9 @@ def _unit(problem: Problem, removed: FloatArray) -> FloatArray:
     return problem.W - removed if problem.mean_form else np.ones(len(removed))
 
 
-def _own_terms(problem: Problem, Theta: FloatArray, sets: RemovalSets) -> FloatArray:
-    """Σ_{i∈G} w_i ∇l_i at each set's own theta, shape (k, p)."""
-    rows, loss = sets.rows, problem.spec.loss
-    X = problem.rows.take(rows)
-    f = X.paired(np.ascontiguousarray(Theta.T), sets.owner)
-    if problem.offset is not None:
-        f += problem.offset[rows]
-    (d1,) = pointwise.evaluate(loss.program, loss.param_values, f, problem.y[rows], ("d1",))
-    return X.grouped(problem.w[rows] * d1, sets.owner, len(sets), len(Theta))
-
-
 def retrain(
-    engine: GLMEngine,
-    inverse: LeaveOutInverse,
+    engine: Engine,
+    inverse: Inverse,
     sets: RemovalSets,
     start: FloatArray,
     penalty: FloatArray,
@@ -103,7 +76,7 @@ def retrain(
             break
         subset = sets.pick(active)
         with np.errstate(over="ignore", invalid="ignore"):
-            U = leave_out_gradients(problem, Theta[:, active], subset, penalty[:, active])
+            U = leave_out_gradients(engine, Theta[:, active], subset, penalty[:, active])
             now = np.linalg.norm(U, axis=0) / unit[active]
         slow = ~(now < 0.5 * norms[active]) & np.isfinite(norms[active])
         failures[active] = np.where(slow, failures[active] + 1, 0)
@@ -133,11 +106,11 @@ def without_rows(problem: Problem, rows: IntArray) -> Problem:
     return replace(problem, w=w)
 
 
-def _refit(engine: GLMEngine, rows: IntArray, tol: float) -> tuple[FloatArray, float, int]:
+def _refit(engine: Engine, rows: IntArray, tol: float) -> tuple[FloatArray, float, int]:
     """Full Newton from the optimum of all rows, for removals too large for a chord."""
     reduced = without_rows(engine.problem, rows)
     try:
         theta, status = minimize(reduced, engine.theta, tol)
     except FastInfluenceError:  # no optimum without these rows: NaN, and the caller is warned
         return np.full_like(engine.theta, np.nan), np.nan, 0
-    return theta, gradient_norm(GLMEngine(reduced, theta)), status.iterations
+    return theta, gradient_norm(linearize(reduced, theta)), status.iterations

@@ -9,16 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import OUTPUTS, GLMEngine
+from fastinfluence.engines.linearize import linearize
+from fastinfluence.engines.multinomial import MultinomialEngine
 from fastinfluence.errors import FastInfluenceWarning
 from fastinfluence.fit import minimize, reachable
 from fastinfluence.inputs import listed, one_of
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.active import warn_changed_sets
+from fastinfluence.removal.by_classes import ClassLeaveOutInverse
 from fastinfluence.removal.by_products import leave_out_by_products
 from fastinfluence.removal.chord import Retrained, retrain, without_rows
 from fastinfluence.removal.sets import RemovalSets
-from fastinfluence.removal.system import LeaveOutInverse, ShiftedInverse, too_large
+from fastinfluence.removal.system import Inverse, LeaveOutInverse, ShiftedInverse, too_large
 from fastinfluence.solvers.base import Prepared
 from fastinfluence.types import FloatArray, IntArray
 
@@ -55,19 +59,21 @@ class Removal:
     iterations: IntArray
     method: str
     sets: RemovalSets
-    engine: GLMEngine
+    engine: Engine
 
     def on_loss(self, X_test: Any, y_test: Any, offset_test: Any = None) -> FloatArray:
         """Loss after removal minus loss before, shape (t, k); no penalty."""
         test = self.engine.problem.test_rows(X_test, y_test, offset_test)
-        (new,) = self.engine.test_pointwise(test, self.theta.T, ("value",))
-        (old,) = self.engine.test_pointwise(test, self.theta_old[:, None], ("value",))
-        return np.asarray(new - old)
+        new = self.engine.test_losses(test, self.theta.T)
+        return new - self.engine.test_losses(test, self.theta_old[:, None])
 
     def on_prediction(
         self, X_test: Any, output: str = "raw", offset_test: Any = None
     ) -> FloatArray:
-        """Prediction after removal minus before, shape (t, k); ``output`` "raw" or "mean"."""
+        """Prediction after removal minus before, shape (t, k); ``output`` "raw" or "mean".
+
+        Shape (t, k, K) for K predictions a row.
+        """
         one_of(output, OUTPUTS, "output")
         test = self.engine.problem.test_rows(X_test, None, offset_test)
         new = self.engine.predictions(test, self.theta.T, output)
@@ -75,7 +81,7 @@ class Removal:
 
 
 def leave_out(
-    engine: GLMEngine,
+    engine: Engine,
     prepared: Prepared | None,
     sets: RemovalSets,
     method: str,
@@ -121,7 +127,7 @@ def leave_out(
 
 
 def _by_factor(
-    engine: GLMEngine,
+    engine: Engine,
     shifted: ShiftedInverse,
     sets: RemovalSets,
     method: str,
@@ -139,11 +145,10 @@ def _by_factor(
     )
 
 
-def _first_order(engine: GLMEngine, prepared: Prepared, sets: RemovalSets) -> Removal:
+def _first_order(engine: Engine, prepared: Prepared, sets: RemovalSets) -> Removal:
     problem, k = engine.problem, len(sets)
     share = problem.w[sets.rows] / problem.W
-    X, p = problem.rows.take(sets.rows), engine.n_params
-    weighted = X.grouped(share * engine.d1[sets.rows], sets.owner, k, p)
+    weighted = engine.grouped_gradients(sets.rows, sets.owner, k, share)
     weighted += sets.sum(share)[:, None] * engine.fold
     return Removal(
         theta=engine.theta + prepared.apply(np.ascontiguousarray(weighted.T)).T,
@@ -156,10 +161,10 @@ def _first_order(engine: GLMEngine, prepared: Prepared, sets: RemovalSets) -> Re
     )
 
 
-def _at_optimum(engine: GLMEngine, tol: float) -> GLMEngine:
+def _at_optimum(engine: Engine, tol: float) -> Engine:
     """Where exact removals start from: the optimum, of the true Hessian's engine."""
     theta, status = minimize(engine.problem, engine.theta, tol)
-    best = GLMEngine(engine.problem, theta)
+    best = linearize(engine.problem, theta)
     if status.gradient_norm > reachable(best, tol):
         _warn(
             f"exact removal starts from ‖∇R‖ = {status.gradient_norm:.1e} > {tol:.1e}, the "
@@ -169,10 +174,17 @@ def _at_optimum(engine: GLMEngine, tol: float) -> GLMEngine:
 
 
 def _batch(
-    engine: GLMEngine, shifted: ShiftedInverse, sets: RemovalSets, method: str, tol: float
+    engine: Engine, shifted: ShiftedInverse, sets: RemovalSets, method: str, tol: float
 ) -> Retrained:
-    inverse = LeaveOutInverse(engine, shifted, sets)
-    start = engine.theta[:, None] + newton_steps(engine, inverse, sets)
+    inverse: Inverse
+    if isinstance(engine, GLMEngine):
+        inverse = LeaveOutInverse(engine, shifted, sets)
+        steps = newton_steps(engine, inverse, sets)
+    else:
+        assert isinstance(engine, MultinomialEngine)
+        inverse = ClassLeaveOutInverse(engine, shifted, sets)
+        steps = inverse.solve(newton_sides(engine, sets), np.ones(len(sets), dtype=bool))
+    start = engine.theta[:, None] + steps
     start[:, inverse.singular] = np.nan
     if method == "newton":
         k = len(sets)
@@ -181,21 +193,30 @@ def _batch(
     return retrain(engine, inverse, sets, start, penalty, tol)
 
 
+def newton_sides(engine: Engine, sets: RemovalSets) -> FloatArray:
+    """−(∇R_G − ∇R) at theta, times the weight that remains (or 1), shape (p, k)."""
+    weights = engine.problem.w[sets.rows]
+    sides = engine.grouped_gradients(sets.rows, sets.owner, len(sets), weights)
+    sides += np.multiply.outer(sets.sum(weights), drift(engine))
+    return np.ascontiguousarray(sides.T)
+
+
 def newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets) -> FloatArray:
     """−H_G⁻¹(∇R_G − ∇R) at theta, shape (p, k): the common drift ∇R(theta) ≠ 0 cancels."""
     slopes = engine.problem.w[sets.rows] * engine.d1[sets.rows]
     return inverse.steps(slopes, drift(engine))
 
 
-def drift(engine: GLMEngine) -> FloatArray:
+def drift(engine: Engine) -> FloatArray:
     """What each unit of removed weight adds to the gradient beside its row's, shape (p,)."""
     return engine.fold - (engine.gradient if engine.problem.mean_form else 0.0)
 
 
-def _batches(engine: GLMEngine, sets: RemovalSets) -> Iterator[tuple[int, int]]:
+def _batches(engine: Engine, sets: RemovalSets) -> Iterator[tuple[int, int]]:
     """First and last set of each batch."""
     k, size, p = len(sets), _batch_size(engine), engine.n_params
-    dense_rows = np.cumsum(np.minimum(sets.sizes, p))
+    wide = 1 if sets.singles else engine.problem.n_outputs  # singles: counted in the size
+    dense_rows = np.cumsum(np.minimum(sets.sizes * wide, p))
     limit = size if sets.singles else GROUP_BYTES // (16 * p)
     start, before = 0, 0
     while start < k:
@@ -205,9 +226,10 @@ def _batches(engine: GLMEngine, sets: RemovalSets) -> Iterator[tuple[int, int]]:
         start, before = stop, int(dense_rows[stop - 1])
 
 
-def _batch_size(engine: GLMEngine) -> int:
-    block = getattr(engine.problem.rows, "block_rows", engine.problem.n_rows)
-    rows = min(block, engine.problem.n_rows) + engine.n_params
+def _batch_size(engine: Engine) -> int:
+    problem, K = engine.problem, engine.problem.n_outputs
+    block = getattr(problem.rows, "block_rows", problem.n_rows)
+    rows = (min(block, problem.n_rows) + engine.n_params) * K
     return int(np.clip(BATCH_BYTES // (8 * rows), 16, 2048))
 
 

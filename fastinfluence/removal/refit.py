@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.base import Engine
+from fastinfluence.engines.linearize import linearize
 from fastinfluence.fit import gradient_norm
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.active import warn_changed_sets
@@ -20,7 +21,7 @@ Refit: TypeAlias = Callable[[IntArray], FloatArray]
 
 
 def leave_out_by_refit(
-    engine: GLMEngine, sets: RemovalSets, refit: Refit, progress: Progress = silent
+    engine: Engine, sets: RemovalSets, refit: Refit, progress: Progress = silent
 ) -> Removal:
     """Refit without each set; "before" is the same procedure on all rows.
 
@@ -34,7 +35,7 @@ def leave_out_by_refit(
     for j in range(k):
         gone = sets.members(j)
         theta[j] = refit(np.setdiff1d(everything, gone))
-        norms[j] = gradient_norm(GLMEngine(without_rows(engine.problem, gone), theta[j]))
+        norms[j] = gradient_norm(linearize(without_rows(engine.problem, gone), theta[j]))
         progress("refitting", j + 1, k)
     warn_changed_sets(engine, theta, sets)
     return Removal(

@@ -13,9 +13,13 @@ Woodbury).
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from scipy.linalg import eigh, solve_triangular
 
+from fastinfluence.curvature import Gauge
+from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.removal.sets import RemovalSets
@@ -46,10 +50,13 @@ def refuse_too_large(p: int) -> None:
 class ShiftedInverse:
     """Solves with A + (W − w)·L (or A + L in sum form) for any removed weight w."""
 
-    def __init__(self, engine: GLMEngine, removed: FloatArray) -> None:
+    def __init__(self, engine: Engine, removed: FloatArray) -> None:
         problem = engine.problem
         refuse_too_large(engine.n_params)
-        self._A = engine.weighted_gram(problem.w * engine.d2)
+        self._A = engine.data_hessian()
+        gauge = Gauge.of(problem)
+        if gauge is not None:  # sides have no part along it: the solutions of least norm are kept
+            gauge.complete(self._A, gauge.sizes(self._A.diagonal()))
         self._l2, self._W = problem.l2, problem.W
         self.shifts = problem.mean_form and bool(self._l2.any())
         distinct = np.unique(removed) if self.shifts else np.zeros(1)
@@ -98,6 +105,18 @@ class ShiftedInverse:
             if at.any():
                 out[:, at] = factor.solve(B[:, at])
         return out
+
+
+class Inverse(Protocol):
+    """M_G⁻¹ for a batch of removal sets."""
+
+    removed: FloatArray
+    """W_G, shape (k,)."""
+    singular: BoolArray
+    """Which sets leave no unique optimum, shape (k,)."""
+
+    def solve(self, B: FloatArray, which: BoolArray) -> FloatArray:
+        """M_G⁻¹ b for the chosen sets; B (p, number chosen)."""
 
 
 class LeaveOutInverse:

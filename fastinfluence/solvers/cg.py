@@ -16,7 +16,8 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import InputError, SolverError
 from fastinfluence.inputs import positive, positive_count
-from fastinfluence.solvers.base import Conditioning, Solution, residual_bound
+from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
+from fastinfluence.solvers.gauge import prepared_on_range
 from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 NEGATIVE = "negative curvature: add damping, or use curvature='gauss-newton'"
@@ -81,9 +82,9 @@ class CG:
         if self.max_iterations is not None:
             positive_count(self.max_iterations, "max_iterations")
 
-    def prepare(self, operator: Curvature) -> PreparedCG:
+    def prepare(self, operator: Curvature) -> Prepared:
         """Prepare the preconditioner."""
-        return PreparedCG(self, operator)
+        return prepared_on_range(operator, lambda H: PreparedCG(self, H))
 
 
 class PreparedCG:

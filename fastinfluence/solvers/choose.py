@@ -97,8 +97,11 @@ def _direct_costs(operator: Curvature, size: cost.Size) -> dict[str, float]:
     found = {}
     if 8 * size.p**2 <= MAX_DIRECT_BYTES:
         found["direct"] = cost.primal(size)
-    if size.n < size.p and 8 * size.n**2 <= MAX_DIRECT_BYTES and has_dual(operator):
-        found["direct, dual"] = cost.dual(size)
+    K = operator.engine.problem.n_outputs
+    m = size.n * K  # the dual has K rows for each of the table's
+    if m < size.p and 8 * m**2 <= MAX_DIRECT_BYTES and has_dual(operator):
+        rows = cost.Size(m, size.p, size.t, size.density / K, size.block_rows)
+        found["direct, dual"] = cost.dual(rows)
     return found
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.inputs import one_of
-from fastinfluence.solvers.base import Conditioning, Solution, residual_bound
+from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
 from fastinfluence.solvers.dual import PreparedDual, has_dual
 from fastinfluence.solvers.factor import Factor
+from fastinfluence.solvers.gauge import prepared_on_range
 from fastinfluence.types import FloatArray
 
 FORMS = ("auto", "primal", "dual")
@@ -41,9 +42,13 @@ class Direct:
     def __post_init__(self) -> None:
         one_of(self.form, FORMS, "form")
 
-    def prepare(self, operator: Curvature) -> PreparedDirect | PreparedDual:
+    def prepare(self, operator: Curvature) -> Prepared:
         """Form and factorise the operator."""
-        n, p = operator.engine.problem.n_rows, operator.shape[0]
+        return prepared_on_range(operator, self._prepare)
+
+    def _prepare(self, operator: Curvature) -> PreparedDirect | PreparedDual:
+        problem, p = operator.engine.problem, operator.shape[0]
+        n = problem.n_rows * problem.n_outputs
         possible = has_dual(operator)
         if self.form == "dual" and not possible:
             raise UnsupportedError(

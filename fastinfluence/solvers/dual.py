@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fastinfluence.curvature import Curvature
+from fastinfluence.curvature import Curvature, Gauge
 from fastinfluence.solvers.base import Conditioning, Solution, residual_bound
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.solvers.spectrum import MAX_FREE, smallest_eigenvalue, unit_columns
@@ -27,6 +27,8 @@ def has_dual(operator: Curvature) -> bool:
     """Whether every parameter but a few free ones is penalised and every row convex."""
     free = int((operator.shift <= 0).sum())
     few = free <= min(MAX_FREE, len(operator.shift) - 1)
+    if Gauge.of(operator.engine.problem, operator.damping) is not None:
+        return False  # free parameters that are no directions of the data: no Schur complement
     return few and operator.engine.convex and operator.engine.curvature_root is not None
 
 

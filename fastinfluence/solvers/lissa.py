@@ -23,8 +23,9 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import FastInfluenceWarning, InputError, SolverError
 from fastinfluence.inputs import one_of, positive, positive_count
-from fastinfluence.solvers.base import Conditioning, Solution, residual_bound
+from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
 from fastinfluence.solvers.draws import SAMPLINGS, Draws
+from fastinfluence.solvers.gauge import prepared_on_range
 from fastinfluence.solvers.recursion import advance
 from fastinfluence.solvers.spectrum import LowerEnd, smallest_eigenvalue
 from fastinfluence.solvers.stability import Stability, assess
@@ -96,9 +97,9 @@ class LiSSA:
         if not self.replacement and self.sampling != "weight":
             raise InputError('replacement=False draws uniformly: use sampling="weight"')
 
-    def prepare(self, operator: Curvature) -> PreparedLiSSA:
+    def prepare(self, operator: Curvature) -> Prepared:
         """Find the scale and the smallest eigenvalue: about thirty passes over the data."""
-        return PreparedLiSSA(self, operator)
+        return prepared_on_range(operator, lambda H: PreparedLiSSA(self, H))
 
 
 class PreparedLiSSA:

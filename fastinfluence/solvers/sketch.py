@@ -34,6 +34,6 @@ def normal_draws(
     rng = np.random.default_rng(seed)
     for first in range(0, k, AT_ONCE):
         some = min(AT_ONCE, k - first)
-        rows = rng.standard_normal((engine.problem.n_rows, some))
+        rows = rng.standard_normal((root.n_rows, some))
         params = rng.standard_normal((operator.shape[0], some))
         yield prepared.apply(root.adjoint(rows) + np.sqrt(shift)[:, None] * params)

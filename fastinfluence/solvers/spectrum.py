@@ -57,7 +57,8 @@ def bordered_floor(operator: Curvature) -> float:
     shift = operator.shift
     free = np.flatnonzero(shift == 0)
     k, p = len(free), len(shift)
-    if not 0 < k <= min(MAX_FREE, p - 1):
+    few = max(MAX_FREE, operator.engine.problem.n_outputs)  # an intercept for every class
+    if not 0 < k <= min(few, p - 1):
         return 0.0
     columns = operator.matmat(unit_columns(p, free))
     C = columns[free]

@@ -13,6 +13,8 @@ from fastinfluence.errors import LossError
 from fastinfluence.spec.families import ALPHA, TWEEDIE_LINES, compose
 from fastinfluence.spec.line import Line, Param, Sample, sample_of
 from fastinfluence.spec.loss import Loss
+from fastinfluence.spec.multinomial import LINE as MULTINOMIAL
+from fastinfluence.spec.multinomial import Multinomial
 
 _BINARY = frozenset({0.0, 1.0})
 _SIGNS = frozenset({-1.0, 1.0})
@@ -84,6 +86,9 @@ LOSSES: dict[str, Line | tuple[Line, ...]] = {
     "exponential": Line("exp(-y*f)", _SIGNS, doc="The loss of AdaBoost."),
 }
 
+VECTOR_LOSSES: dict[str, Line] = {"multinomial": MULTINOMIAL}
+"""Losses of K predictions a row: no pointwise program is derived from their line."""
+
 
 def make(name: str, **params: float) -> Loss:
     """Loss of the table with these parameter values.
@@ -93,6 +98,10 @@ def make(name: str, **params: float) -> Loss:
     LossError
         For an unknown name, or a parameter that is unknown, missing or outside its range.
     """
+    if name in VECTOR_LOSSES:
+        if params:
+            raise LossError(f"{name} has no parameter {next(iter(params))!r}")
+        return Multinomial()
     if name not in LOSSES:
         raise LossError(_unknown(name))
     return Loss.from_table(name, _lines(name), params)
@@ -104,14 +113,15 @@ def get(name: str) -> Loss:
 
 
 def _lines(name: str) -> tuple[Line, ...]:
-    row = LOSSES[name]
+    row = LOSSES[name] if name in LOSSES else VECTOR_LOSSES[name]
     return (row,) if isinstance(row, Line) else row
 
 
 def _unknown(name: object) -> str:
-    close = difflib.get_close_matches(str(name), LOSSES, n=1)
+    known = [*LOSSES, *VECTOR_LOSSES]
+    close = difflib.get_close_matches(str(name), known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"no loss is called {name!r}.{hint} There are {', '.join(LOSSES)}"
+    return f"no loss is called {name!r}.{hint} There are {', '.join(known)}"
 
 
 @dataclass(frozen=True)
@@ -131,13 +141,13 @@ class Factory:
 
 
 def __getattr__(name: str) -> Factory:
-    if name in LOSSES:
+    if name in LOSSES or name in VECTOR_LOSSES:
         return Factory(name)
     raise AttributeError(_unknown(name))
 
 
 def __dir__() -> list[str]:
-    return sorted([*LOSSES, "LOSSES", "get", "make", "registry"])
+    return sorted([*LOSSES, *VECTOR_LOSSES, "LOSSES", "get", "make", "registry"])
 
 
 def registry() -> list[Sample]:

@@ -11,6 +11,7 @@ import numpy as np
 from fastinfluence.errors import InputError
 from fastinfluence.spec import losses
 from fastinfluence.spec.loss import Loss
+from fastinfluence.spec.multinomial import Multinomial
 
 if TYPE_CHECKING:
     from fastinfluence.types import FloatArray
@@ -20,7 +21,7 @@ Reduction = Literal["mean", "sum"]
 
 @dataclass(frozen=True, init=False)
 class GLM:
-    r"""A generalised linear model: a pointwise loss of the linear predictor, plus an L2 penalty.
+    r"""A generalised linear model: a loss of the linear predictor, plus an L2 penalty.
 
     The objective of parameters ``theta`` (coefficients, then the intercept) is, with
     ``f = X @ coef + intercept + offset`` and ``W = sum(w)``,
@@ -30,13 +31,17 @@ class GLM:
     - ``reduction="sum"``:
       :math:`R = \sum_i w_i\, l(f_i, y_i) + \frac12\sum_j l2_j\theta_j^2`
 
+    ``"multinomial"`` has K predictions a row, one for each distinct label: ``theta`` is then of
+    shape (d [+ 1], K), raveled in C order.
+
     Parameters
     ----------
     loss : str or Loss
         A name from ``fi.losses`` or ``fi.families``, or a :class:`fastinfluence.Loss`.
     l2 : float or sequence of float, default 0.0
         Coefficient of ½·theta², one number or one per coefficient, in the reduction named.
-        With ``penalize_intercept=True`` a sequence ends with the intercept's.
+        With ``penalize_intercept=True`` a sequence ends with the intercept's. For K classes a
+        sequence has an entry per row of ``theta``, or one per entry.
     fit_intercept : bool, default True
         Whether ``theta`` ends with an intercept.
     penalize_intercept : bool, default False
@@ -78,31 +83,40 @@ class GLM:
         set_field(self, "penalize_intercept", bool(penalize_intercept))
         set_field(self, "reduction", reduction)
 
-    def n_params(self, n_features: int) -> int:
-        """Length p of ``theta`` for ``n_features`` columns."""
-        return n_features + int(self.fit_intercept)
+    @property
+    def vector(self) -> bool:
+        """Whether each row has several predictions, one for each class."""
+        return isinstance(self.loss, Multinomial)
 
-    def l2_vector(self, n_features: int) -> FloatArray:
+    def n_params(self, n_features: int, n_outputs: int = 1) -> int:
+        """Length p of ``theta`` for ``n_features`` columns and K = ``n_outputs`` predictions."""
+        return (n_features + int(self.fit_intercept)) * n_outputs
+
+    def l2_vector(self, n_features: int, n_outputs: int = 1) -> FloatArray:
         """The penalty of each parameter, shape (p,), in this spec's reduction."""
-        p = self.n_params(n_features)
+        p = self.n_params(n_features, n_outputs)
         if isinstance(self.l2, float):
             out = np.full(p, self.l2)
             if self.fit_intercept and not self.penalize_intercept:
-                out[-1] = 0.0
+                out[-n_outputs:] = 0.0
             return out
         given = np.array(self.l2)
-        wanted = p if self.penalize_intercept else n_features
-        if len(given) != wanted:
+        rows = n_features + int(self.fit_intercept and self.penalize_intercept)
+        if len(given) not in (rows, rows * n_outputs):
+            either = f"{rows} or {rows * n_outputs}" if n_outputs > 1 else f"{rows}"
             raise InputError(
                 f"l2 has {len(given)} entries but X has {n_features} columns: give one number, or "
-                f"{wanted} (one per coefficient, and the intercept's last if and only if "
+                f"{either} (one per coefficient, and the intercept's last if and only if "
                 "penalize_intercept=True)"
             )
-        return given if wanted == p else np.append(given, 0.0)
+        out = np.zeros(p)
+        out[: rows * n_outputs] = given if len(given) != rows else np.repeat(given, n_outputs)
+        return out
 
-    def param_names(self, feature_names: Sequence[str]) -> list[str]:
-        """Names of the entries of ``theta``, in order."""
-        return [*feature_names, "intercept"] if self.fit_intercept else list(feature_names)
+    def param_names(self, feature_names: Sequence[str], classes: Sequence[str] = ()) -> list[str]:
+        """Names of the entries of ``theta``, in order: ``age``, or ``age[ill]`` for a class."""
+        rows = [*feature_names, "intercept"] if self.fit_intercept else list(feature_names)
+        return [f"{row}[{name}]" for row in rows for name in classes] if classes else rows
 
 
 def _checked_l2(l2: float | Sequence[float] | FloatArray) -> float | tuple[float, ...]:

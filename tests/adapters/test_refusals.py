@@ -76,7 +76,7 @@ REFUSED = {
         BINARY,
         r"LogisticRegression\(dual=True\).*dual=False",
     ),
-    "multinomial": (lm.LogisticRegression, THREE, "several classes.*one class against the rest"),
+    "three classes": (lm.RidgeClassifier, THREE, "several classes.*one class against the rest"),
     "several targets": (lm.Ridge, np.column_stack([REAL, REAL]), "several targets.*one target"),
     "alpha per target": (
         lambda: lm.Ridge(alpha=[1.0, 2.0]),

@@ -121,3 +121,19 @@ def test_the_units_of_the_label_do_not_decide_when_a_fit_ends(name, scale):
         return fi.Influence.fit(fi.GLM(loss), X, y * unit)
 
     np.testing.assert_allclose(fitted(scale).theta / scale, fitted(1.0).theta, atol=1e-5)
+
+
+def test_a_column_of_one_pixel_does_not_look_far_from_the_optimum():
+    """Its gradient cancels nothing, and R cannot fall by moving along it."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(400, 2)), np.eye(400)[:, 7] * 1e-5])
+    y = X[:, 0] + rng.logistic(size=400) > 0
+    spec = fi.GLM("logistic", l2=0.01)
+    theta = fi.Influence.fit(spec, X, y).theta.copy()
+    theta[2] += 1e-6  # moves ∇R there by 1e-8, more than all that its sum holds
+    infl = fi.Influence(spec, X, y, theta)
+    assert infl.gradient_norm > 5e-9
+    assert infl.relative_gradient < 1e-6
+    theta[0] += 0.1
+    with pytest.warns(fi.FastInfluenceWarning, match="far from the optimum"):
+        fi.Influence(spec, X, y, theta)

@@ -1,0 +1,27 @@
+"""Which engine serves which model: the one place that knows."""
+
+from __future__ import annotations
+
+from fastinfluence.engines.base import Engine
+from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.multinomial import MultinomialEngine
+from fastinfluence.errors import UnsupportedError
+from fastinfluence.problem import Problem
+from fastinfluence.types import FloatArray
+
+
+def linearize(problem: Problem, theta: FloatArray, curvature: str = "hessian") -> Engine:
+    """The problem's model linearised at theta (p,)."""
+    if problem.spec.vector:
+        return MultinomialEngine(problem, theta, curvature)
+    return GLMEngine(problem, theta, curvature)
+
+
+def single_output(engine: Engine, what: str) -> GLMEngine:
+    """The engine, where each row has one prediction; UnsupportedError naming what needs that."""
+    if isinstance(engine, GLMEngine):
+        return engine
+    raise UnsupportedError(
+        f"{what} is defined for models of one prediction a row, not for the multinomial's one per "
+        'class: ask it of one class against the rest, with fi.GLM("logistic")'
+    )

@@ -1,0 +1,91 @@
+"""The curvature of single rows of a multinomial model: ∇²l_i = x̃_i x̃_iᵀ ⊗ (diag(p) − ppᵀ)."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastinfluence.engines.row_curvature import GATHER_BYTES, RowTable
+from fastinfluence.kernels.cpu import multinomial_lissa as kernels
+from fastinfluence.rows.csr import CSRFeatures
+from fastinfluence.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from fastinfluence.engines.multinomial import MultinomialEngine
+
+
+class MultinomialRowCurvature(RowTable):
+    """Products with the Hessians of single rows' losses; no weight, no penalty."""
+
+    def __init__(self, engine: MultinomialEngine) -> None:
+        super().__init__(engine.problem)
+        self._engine = engine
+
+    @cached_property
+    def norms(self) -> FloatArray:
+        """Upper bounds of ‖∇²l_i‖₂, shape (n,): Gershgorin's 2 max p(1 − p), times ‖x̃_i‖²."""
+        engine = self._engine
+        bend = (engine.P * engine.complements(slice(None))).max(axis=1)
+        return np.asarray(2.0 * bend * self.lengths)
+
+    def squares(self, V: FloatArray, scale: FloatArray) -> FloatArray:
+        """Σ_i scale_i (∇²l_i)² V over all rows, shape (p, t)."""
+        return self._engine.row_products(V, scale * self.lengths, power=2)
+
+    def product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
+        """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
+        return self._engine.sampled_product(V, rows, scale)
+
+    def recurse(
+        self,
+        cur: FloatArray,
+        V: FloatArray,
+        rows: IntArray,
+        step: FloatArray,
+        shrink: FloatArray,
+        limits: FloatArray,
+    ) -> None:
+        """Advance ``cur ← V + shrink∘cur − Σ_k step_k ∇²l_{rows_k} cur`` in place.
+
+        As :meth:`fastinfluence.engines.row_curvature.RowCurvature.recurse`. The loop runs over
+        one class after another, so the vectors are transposed once for each call.
+        """
+        t = len(cur)
+        work, sides = self._by_class(cur, t), self._by_class(V, t)
+        shrunk = np.ascontiguousarray(shrink.reshape(-1, self._engine.K).T)
+        self._run(work, sides, rows, step, shrunk, limits * np.sqrt(self.lengths.max()))
+        cur[:] = work.transpose(0, 2, 1).reshape(t, -1)
+
+    def _run(
+        self,
+        cur: FloatArray,
+        V: FloatArray,
+        rows: IntArray,
+        step: FloatArray,
+        shrink: FloatArray,
+        reach: FloatArray,
+    ) -> None:
+        P, top = self._engine.P, self._engine.top
+        whole = self.in_place
+        if isinstance(whole, CSRFeatures):
+            parts = whole.data, whole.indices, whole.indptr
+            d = whole.n_features
+            kernels.recurse_csr(*parts, rows, step, P, top, shrink, V, reach, cur, d)
+            return
+        if whole is not None:
+            kernels.recurse(whole, rows, rows, step, P, top, shrink, V, reach, cur)
+            return
+        T, b = rows.shape
+        at_once = max(1, GATHER_BYTES // (8 * b * self.rows.n_features))
+        for first in range(0, T, at_once):
+            part = rows[first : first + at_once]
+            X = self.rows.take(part.ravel()).toarray()
+            places = np.arange(part.size, dtype=np.intp).reshape(part.shape)
+            steps = step[first : first + at_once]
+            kernels.recurse(X, places, part, steps, P, top, shrink, V, reach, cur)
+
+    def _by_class(self, V: FloatArray, t: int) -> FloatArray:
+        """Vectors (t, p) as (t, K, d [+ 1])."""
+        return np.ascontiguousarray(V.reshape(t, -1, self._engine.K).transpose(0, 2, 1))
