@@ -24,7 +24,7 @@ from fastinfluence.rows.base import Rows, available_threads
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.sources import as_rows
 from fastinfluence.spec.models import GLM
-from fastinfluence.tables import Table, as_table
+from fastinfluence.tables import Table, as_table, check_same_order
 from fastinfluence.types import FloatArray
 
 DEVICES = ("cpu", "cuda")
@@ -116,6 +116,8 @@ class Problem:
             available_threads() if n_threads is None else positive_count(n_threads, "n_threads")
         )
         table = as_table(X)
+        for given, what in ((y, "y"), (sample_weight, "sample_weight"), (offset, "offset")):
+            check_same_order(X, given, what)
         rows = as_rows(table.values)
         check_finite_rows(rows, table.names, "X", threads)
         n = rows.n_rows
@@ -190,6 +192,8 @@ class Problem:
 
     def test_rows(self, X_test: Any, y_test: Any = None, offset_test: Any = None) -> TestRows:
         """Check test rows against this problem."""
+        for given, what in ((y_test, "y_test"), (offset_test, "offset_test")):
+            check_same_order(X_test, given, what, "X_test")
         table = self._test_table(X_test)
         rows = as_rows(table.values)
         t, d = rows.n_rows, rows.n_features

@@ -241,8 +241,7 @@ def _named(removal: Removal, which: IntArray) -> str:
     """The rows or groups of some removals, for a message."""
     sets = removal.sets
     what = "row" if sets.singles else "group"
-    names = [str(sets.rows[j] if sets.singles else j) for j in which[:6]]
-    return f"{what} {listed(names)} ({len(which)} in all)"
+    return f"{what} {listed([str(sets.rows[j] if sets.singles else j) for j in which])}"
 
 
 def _warn_undetermined(removal: Removal) -> None:
