@@ -181,30 +181,35 @@ class Problem:
 
     def test_rows(self, X_test: Any, y_test: Any = None, offset_test: Any = None) -> TestRows:
         """Check test rows against this problem."""
-        table = self._test_table(X_test)
-        rows = as_rows(table.values)
-        t, d = rows.n_rows, rows.n_features
-        if d != self.rows.n_features:
-            raise InputError(
-                f"X_test has {d} columns but the model was trained on {self.rows.n_features}"
-            )
-        check_finite_rows(rows, self.feature_names, "X_test", 1)
+        X = self.features(X_test)
+        t = len(X)
         if offset_test is None and self.offset is not None:
             raise InputError("the model was trained with an offset: give offset_test too")
         offset = (
             np.zeros(t) if offset_test is None else finite_vector(offset_test, t, "offset_test")
         )
         y = None if y_test is None else self.codec.encode(y_test, t, "y_test")
-        return TestRows(rows.take(slice(None)), y, offset)
+        return TestRows(X, y, offset)
 
-    def _test_table(self, X_test: Any) -> Table:
+    def features(self, X: Any, what: str = "X_test") -> Features:
+        """Check the caller's rows and turn them into this model's columns."""
+        rows = as_rows(self._test_table(X, what).values)
+        if rows.n_features != self.rows.n_features:
+            raise InputError(
+                f"{what} has {rows.n_features} columns but the model was trained on "
+                f"{self.rows.n_features}"
+            )
+        check_finite_rows(rows, self.feature_names, what, 1)
+        return rows.take(slice(None))
+
+    def _test_table(self, X: Any, what: str) -> Table:
         if self.transform is not None:
-            X_test = self.transform(X_test)
-        table = as_table(X_test, "X_test")
+            X = self.transform(X)
+        table = as_table(X, what)
         if not (table.named and self.named):
             return table
         missing = [name for name in self.feature_names if name not in table.names]
         if missing:
-            raise InputError(f"X_test lacks the columns {listed(missing)}")
+            raise InputError(f"{what} lacks the columns {listed(missing)}")
         order = [table.names.index(name) for name in self.feature_names]
         return Table(table.values[:, order], self.feature_names, table.labels, named=True)

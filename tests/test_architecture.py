@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("validation",),
     ("crossval", "subsets", "sensitivity", "unlearning"),
     ("diagnostics", "perturbation", "attack"),
+    ("replaced",),
     ("removal",),
     ("targets",),
     ("standard_errors",),

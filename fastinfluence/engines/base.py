@@ -85,6 +85,9 @@ class Engine(Protocol):
     def mixed_vjp(self, rows: IntArray, s: FloatArray) -> FloatArray:
         """∇x (∇l_i · s) for the chosen rows, shape (k, d)."""
 
+    def label_dot(self, rows: IntArray, S: FloatArray) -> FloatArray:
+        """∂y (∇l_i · s) for the chosen rows and every column of S, shape (t, k)."""
+
     def row_gradients(self, rows: IntArray) -> FloatArray:
         """∇l_i of the chosen rows, shape (k, p); no penalty."""
 

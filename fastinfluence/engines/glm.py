@@ -180,7 +180,18 @@ class GLMEngine:
         """∇x (∇l_i · s) for the chosen rows, shape (k, d): d1 s + d2 (x̃·s) coef."""
         d = self.problem.rows.n_features
         along = self.problem.rows.take(rows).linear(s)
-        return self.d1[rows, None] * s[None, :d] + (self.d2[rows] * along)[:, None] * self.theta[:d]
+        (d2,) = self._at_rows(rows, "d2")  # the loss's own, whatever the curvature
+        return self.d1[rows, None] * s[None, :d] + (d2 * along)[:, None] * self.theta[:d]
+
+    def label_dot(self, rows: IntArray, S: FloatArray) -> FloatArray:
+        """∂y (∇l_i · s) for the chosen rows and every column of S, shape (t, k)."""
+        (mixed,) = self._at_rows(rows, "d1_y")
+        return self.problem.rows.take(rows).row_dot(S) * mixed
+
+    def _at_rows(self, rows: IntArray, *outputs: str) -> tuple[FloatArray, ...]:
+        """Pointwise outputs at the chosen rows, each (k,)."""
+        y = self.problem.y[rows]
+        return pointwise.evaluate(self._program, self._params, self.f[rows], y, outputs)
 
     # -- gradients of single rows ------------------------------------------------------
 

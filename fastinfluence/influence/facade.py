@@ -7,6 +7,7 @@ from typing import Any, Self
 from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
+from fastinfluence.influence.replacements import Replacements
 from fastinfluence.influence.statistics import Statistics
 from fastinfluence.influence.subsets import Subsets
 from fastinfluence.inputs import checked_theta, positive
@@ -19,7 +20,7 @@ from fastinfluence.start import starting_point
 from fastinfluence.types import FloatArray
 
 
-class Influence(Statistics, Subsets):
+class Influence(Statistics, Subsets, Replacements):
     """Influence of training rows on a fitted model (Koh & Liang 2017).
 
     Never fits: ``theta`` is taken as it is. Use :meth:`fit` to fit, :meth:`from_estimator` for
