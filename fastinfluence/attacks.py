@@ -188,6 +188,11 @@ def _parts(infl: Attacked) -> tuple[GLMEngine, Settings]:
             f"the loss {engine.problem.spec.loss.name} has no classes, so no prediction can flip: "
             "use infl.perturbation for the direction that raises a loss"
         )
+    if engine.problem.space is not None:
+        raise UnsupportedError(
+            "moving a training row of a kernel machine moves its features: attack step by step "
+            "with infl.perturbation and infl.replacement, refitting the machine"
+        )
     return engine, infl._settings
 
 

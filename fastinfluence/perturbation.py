@@ -18,6 +18,7 @@ from fastinfluence.inputs import one_of
 from fastinfluence.problem import TestRows
 from fastinfluence.progress import Progress, silent
 from fastinfluence.replaced import Retrainer, at_optimum, with_rows_replaced
+from fastinfluence.representer import Representer, in_common_space
 from fastinfluence.types import FloatArray, IntArray
 
 Change: TypeAlias = Literal["replacement", "upweight"]
@@ -40,6 +41,7 @@ def by_features(
     rows: IntArray,
     effect: Change,
     vjp: VectorJacobian | None = None,
+    by_kernel: Representer | None = None,
 ) -> FloatArray:
     """Derivative of each test loss by each feature of each row, shape (t, k, d).
 
@@ -49,12 +51,19 @@ def by_features(
         H⁻¹∇l(z_test).
     vjp : callable, optional
         Takes the derivatives to the inputs of a feature extractor, (t, k, ...).
+    by_kernel : Representer, optional
+        Of a kernel machine: d is then the number of its inputs.
     """
     scale = -factors(engine, rows, effect)[:, None]
-    pull = None if vjp is None else PulledBack(vjp, rows, engine.problem.rows.n_features)
+    space = engine.problem.space
+    d = engine.problem.rows.n_features if space is None else len(space.names)
+    pull = None if vjp is None else PulledBack(vjp, rows, d)
     out = []
-    for s in S.T:
-        G = scale * engine.mixed_vjp(rows, np.ascontiguousarray(s))
+    for j, s in enumerate(S.T):
+        if by_kernel is None:
+            G = scale * engine.mixed_vjp(rows, np.ascontiguousarray(s))
+        else:
+            G = scale * by_kernel.mixed(rows, j)
         out.append(G if pull is None else pull(G))
     return np.stack(out)
 
@@ -110,10 +119,17 @@ class PulledBack:
 
 
 def replaced_first_order(
-    engine: GLMEngine, S: FloatArray, rows: IntArray, new: TestRows, effect: Change
+    engine: GLMEngine,
+    S: FloatArray,
+    rows: IntArray,
+    new: TestRows,
+    effect: Change,
+    by_kernel: Representer | None = None,
 ) -> FloatArray:
     """−scale_i·s·(∇l(z_δ) − ∇l(z_i)) for every test row and replacement, shape (t, k)."""
     _check_domain(engine, new)
+    if by_kernel is not None:
+        return -by_kernel.moved(rows, new).T * factors(engine, rows, effect)
     moved = engine.loss_gradients(new) - engine.row_gradients(rows)
     return -(moved @ S).T * factors(engine, rows, effect)
 
@@ -143,6 +159,8 @@ def replaced_exactly(
 
     Each replacement is made alone. "Before" is the optimum, also where theta is not.
     """
+    if engine.problem.space is not None:
+        engine, test, new = in_common_space(engine, test, new)
     best = at_optimum(engine, tol)
     trained, k = Retrainer(best), len(rows)
     Theta = np.empty((engine.n_params, k))

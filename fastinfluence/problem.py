@@ -19,10 +19,12 @@ from fastinfluence.inputs import (
     one_of,
     positive_count,
 )
+from fastinfluence.kernel_space import KernelSpace
 from fastinfluence.labels import LabelCodec
 from fastinfluence.rows.base import Rows, available_threads
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.sources import as_rows
+from fastinfluence.spec.loss import Loss
 from fastinfluence.spec.models import GLM
 from fastinfluence.tables import Table, as_table
 from fastinfluence.types import FloatArray
@@ -34,7 +36,8 @@ DEVICES = ("cpu", "cuda")
 class TestRows:
     """Test rows checked against the training table: X (t, d), y (t,) or None, offset (t,).
 
-    X keeps its own storage, whatever the training table has.
+    X keeps its own storage, whatever the training table has. Of a kernel machine X holds
+    features, and ``inputs`` the rows that they were made from.
     """
 
     __test__ = False  # not a test class, whatever its name suggests to a collector
@@ -42,6 +45,7 @@ class TestRows:
     X: Features
     y: FloatArray | None
     offset: FloatArray
+    inputs: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,11 @@ class Problem:
         Whether a weight counts identical rows, so that the number of rows is W.
     active : ActiveSet or None
         The columns that an l1 penalty left in, where the model has one.
+    sharp_loss : Loss or None
+        What the caller's estimator minimised, where ``spec`` holds a smoothed form of it: the
+        unit of what its refits show.
+    space : KernelSpace or None
+        The kernel behind the features, of a kernel machine; it is ``transform`` too.
     """
 
     spec: GLM
@@ -91,6 +100,8 @@ class Problem:
     transform: Callable[[Any], Any] | None = None
     frequency_weights: bool = False
     active: ActiveSet | None = None
+    sharp_loss: Loss | None = None
+    space: KernelSpace | None = None
 
     @classmethod
     def build(
@@ -181,7 +192,7 @@ class Problem:
 
     def test_rows(self, X_test: Any, y_test: Any = None, offset_test: Any = None) -> TestRows:
         """Check test rows against this problem."""
-        X = self.features(X_test)
+        X, inputs = self.features(X_test)
         t = len(X)
         if offset_test is None and self.offset is not None:
             raise InputError("the model was trained with an offset: give offset_test too")
@@ -189,10 +200,16 @@ class Problem:
             np.zeros(t) if offset_test is None else finite_vector(offset_test, t, "offset_test")
         )
         y = None if y_test is None else self.codec.encode(y_test, t, "y_test")
-        return TestRows(X, y, offset)
+        return TestRows(X, y, offset, inputs)
 
-    def features(self, X: Any, what: str = "X_test") -> Features:
-        """Check the caller's rows and turn them into this model's columns."""
+    def features(self, X: Any, what: str = "X_test") -> tuple[Features, FloatArray | None]:
+        """Check the caller's rows and turn them into this model's columns.
+
+        Of a kernel machine also the inputs that the features were made from.
+        """
+        if self.space is not None:
+            inputs = self.space.inputs(X, what)
+            return as_rows(self.space.features(inputs)).take(slice(None)), inputs
         rows = as_rows(self._test_table(X, what).values)
         if rows.n_features != self.rows.n_features:
             raise InputError(
@@ -200,7 +217,7 @@ class Problem:
                 f"{self.rows.n_features}"
             )
         check_finite_rows(rows, self.feature_names, what, 1)
-        return rows.take(slice(None))
+        return rows.take(slice(None)), None
 
     def _test_table(self, X: Any, what: str) -> Table:
         if self.transform is not None:

@@ -13,6 +13,7 @@ from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.features import Features, squared
+from fastinfluence.spec.loss import Loss
 from fastinfluence.types import FloatArray, IntArray
 
 OUTPUTS = ("raw", "mean")
@@ -180,15 +181,15 @@ class GLMEngine:
         """∇x (∇l_i · s) for the chosen rows, shape (k, d): d1 s + d2 (x̃·s) coef."""
         d = self.problem.rows.n_features
         along = self.problem.rows.take(rows).linear(s)
-        (d2,) = self._at_rows(rows, "d2")  # the loss's own, whatever the curvature
+        (d2,) = self.row_pointwise(rows, "d2")  # the loss's own, whatever the curvature
         return self.d1[rows, None] * s[None, :d] + (d2 * along)[:, None] * self.theta[:d]
 
     def label_dot(self, rows: IntArray, S: FloatArray) -> FloatArray:
         """∂y (∇l_i · s) for the chosen rows and every column of S, shape (t, k)."""
-        (mixed,) = self._at_rows(rows, "d1_y")
+        (mixed,) = self.row_pointwise(rows, "d1_y")
         return self.problem.rows.take(rows).row_dot(S) * mixed
 
-    def _at_rows(self, rows: IntArray, *outputs: str) -> tuple[FloatArray, ...]:
+    def row_pointwise(self, rows: IntArray, *outputs: str) -> tuple[FloatArray, ...]:
         """Pointwise outputs at the chosen rows, each (k,)."""
         y = self.problem.y[rows]
         return pointwise.evaluate(self._program, self._params, self.f[rows], y, outputs)
@@ -215,13 +216,21 @@ class GLMEngine:
     # -- values at other parameters ----------------------------------------------------
 
     def test_pointwise(
-        self, test: TestRows, Theta: FloatArray, outputs: tuple[str, ...]
+        self,
+        test: TestRows,
+        Theta: FloatArray,
+        outputs: tuple[str, ...],
+        loss: Loss | None = None,
     ) -> tuple[FloatArray, ...]:
-        """Pointwise outputs at the test rows for every column of Theta (p, k), each (t, k)."""
+        """Pointwise outputs at the test rows for every column of Theta (p, k), each (t, k).
+
+        ``loss``: another loss of the same labels, by default the model's own.
+        """
         if test.y is None:
             raise InputError("y_test is needed to evaluate the loss of test rows")
         F = test.X.linear(Theta) + test.offset[:, None]
-        return pointwise.evaluate(self._program, self._params, F, test.y, outputs)
+        own = self.problem.spec.loss if loss is None else loss
+        return pointwise.evaluate(own.program, own.param_values, F, test.y, outputs)
 
     def predictions(self, test: TestRows, Theta: FloatArray, output: str) -> FloatArray:
         """Predictions of the test rows at every column of Theta (p, k), shape (t, k)."""

@@ -19,6 +19,7 @@ from fastinfluence.perturbation import (
     replaced_first_order,
 )
 from fastinfluence.problem import TestRows
+from fastinfluence.representer import Representer
 from fastinfluence.types import FloatArray, IntArray
 
 METHODS = ("influence", "exact")
@@ -45,7 +46,8 @@ class Replacements(Scores):
         test loss worse.
 
         Features are the columns that the model sees: of a Pipeline what its transformers make,
-        with an l1 penalty those with a coefficient (to first order no other column matters).
+        with an l1 penalty those with a coefficient (to first order no other column matters), of
+        a kernel machine the inputs of its kernel (with Nyström features the basis is frozen).
 
         Parameters
         ----------
@@ -69,10 +71,11 @@ class Replacements(Scores):
         factors(self._engine, chosen, effect)
         if wrt == "y" and vjp is not None:
             raise InputError("vjp goes with wrt='X': a label passes no feature extractor")
-        S = self._test_solutions(self._labelled_rows(X_test, y_test, offset_test))
+        test = self._labelled_rows(X_test, y_test, offset_test)
+        S = self._test_solutions(test)
         if wrt == "y":
             return by_label(self._engine, S, chosen, effect)
-        return by_features(self._engine, S, chosen, effect, vjp)
+        return by_features(self._engine, S, chosen, effect, vjp, self._representer(S, test))
 
     def replacement(
         self,
@@ -123,7 +126,8 @@ class Replacements(Scores):
         test = self._labelled_rows(X_test, y_test, offset_test)
         if method == "influence":
             S = self._test_solutions(test)
-            return replaced_first_order(self._engine, S, chosen, new, effect)
+            by_kernel = self._representer(S, test)
+            return replaced_first_order(self._engine, S, chosen, new, effect, by_kernel)
         if effect != "replacement":
             raise InputError(f'effect={effect!r} has no exact form: use method="influence"')
         progress = self._settings.progress
@@ -132,6 +136,11 @@ class Replacements(Scores):
     def _test_solutions(self, test: TestRows) -> FloatArray:
         """H⁻¹∇l(z_test), shape (p, t)."""
         return self._solve(np.ascontiguousarray(self._engine.loss_gradients(test).T))
+
+    def _representer(self, S: FloatArray, test: TestRows) -> Representer | None:
+        if self._problem.space is None:
+            return None
+        return Representer(self._engine, S, test, self._settings.damping)
 
     def _labelled_rows(self, X_test: Any, y_test: Any, offset_test: Any) -> TestRows:
         test = self._problem.test_rows(X_test, y_test, offset_test)
@@ -147,8 +156,9 @@ class Replacements(Scores):
         offset = np.zeros(k) if problem.offset is None else problem.offset[rows]
         y = problem.y[rows] if y_new is None else problem.codec.encode(y_new, k, "y_new")
         if X_new is None:
-            return TestRows(problem.rows.take(rows), y, offset)
-        X = problem.features(X_new, "X_new")
+            inputs = None if problem.space is None else problem.space.X[rows]
+            return TestRows(problem.rows.take(rows), y, offset, inputs)
+        X, inputs = problem.features(X_new, "X_new")
         if len(X) != k:
             raise InputError(f"X_new has {len(X)} rows but rows names {k}: give one for each")
-        return TestRows(X, y, offset)
+        return TestRows(X, y, offset, inputs)

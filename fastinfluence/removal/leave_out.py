@@ -58,10 +58,15 @@ class Removal:
     engine: GLMEngine
 
     def on_loss(self, X_test: Any, y_test: Any, offset_test: Any = None) -> FloatArray:
-        """Loss after removal minus loss before, shape (t, k); no penalty."""
+        """Loss after removal minus loss before, shape (t, k); no penalty.
+
+        Where the model's hinge was smoothed, ``method="refit"`` reports the hinge itself, which
+        the estimator minimised, and the other methods the smoothed loss.
+        """
         test = self.engine.problem.test_rows(X_test, y_test, offset_test)
-        (new,) = self.engine.test_pointwise(test, self.theta.T, ("value",))
-        (old,) = self.engine.test_pointwise(test, self.theta_old[:, None], ("value",))
+        loss = self.engine.problem.sharp_loss if self.method == "refit" else None
+        (new,) = self.engine.test_pointwise(test, self.theta.T, ("value",), loss)
+        (old,) = self.engine.test_pointwise(test, self.theta_old[:, None], ("value",), loss)
         return np.asarray(new - old)
 
     def on_prediction(
