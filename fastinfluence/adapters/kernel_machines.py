@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from fastinfluence.adapters.base import Adapted, Margins
 from fastinfluence.adapters.margin_readers import linear_svc, linear_svr
@@ -35,7 +36,7 @@ def check_machine(estimator: Any) -> None:
     name = type(estimator).__name__
     if not hasattr(estimator, "dual_coef_"):
         raise InputError(f"{name} is not fitted yet: call fit first")
-    if len(estimator.dual_coef_) != 1:
+    if estimator.dual_coef_.shape[0] != 1:
         raise UnsupportedError(
             f"{name} was fitted on several classes: fit one class against the rest"
         )
@@ -73,7 +74,8 @@ def adapt_machine(
     """The problem of a fitted kernel machine on at most ``max_rank`` features."""
     X = dense_inputs(full, "X")
     kernel = kernel_of(estimator, X)
-    f = np.ravel(estimator.decision_function(X) if codec else estimator.predict(X))
+    support, duals = X[estimator.support_], dual_coefficients(estimator)
+    f = kernel(X, support) @ duals + float(estimator.intercept_[0])
     encoded = (codec or LabelCodec(objective.spec.loss)).encode(y, len(X))
     span = _spanning_rows(objective, f, encoded, margins.max_rank)
     space = KernelSpace.spanned_by(kernel, full, span, inner)
@@ -99,8 +101,14 @@ def adapt_machine(
 def machine_theta(estimator: Any, features: FloatArray, rows: IntArray) -> FloatArray:
     """Coordinates of Σ_j dual_j k(x_j, ·), then the intercept; ``rows``: what it was fitted on."""
     support = rows[estimator.support_]
-    coordinates = features[support].T @ np.ravel(estimator.dual_coef_)
+    coordinates = features[support].T @ dual_coefficients(estimator)
     return np.append(coordinates, np.ravel(estimator.intercept_))
+
+
+def dual_coefficients(estimator: Any) -> FloatArray:
+    """The weight of each support vector's function; sparse where X was."""
+    given = estimator.dual_coef_
+    return np.ravel(given.toarray() if issparse(given) else given)
 
 
 def _spanning_rows(objective: Objective, f: FloatArray, y: FloatArray, most: int) -> IntArray:
