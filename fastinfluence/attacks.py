@@ -18,9 +18,12 @@ from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.inputs import checked_rows, positive, positive_count
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.progress import Progress
-from fastinfluence.replaced import Chord, Optimum, Retrainer, with_rows_replaced
+from fastinfluence.replaced import NearbyInverse, Optimum, Retrainer, with_rows_replaced
 from fastinfluence.rows.sources import as_rows
 from fastinfluence.types import BoolArray, FloatArray, IntArray
+
+ACCURACY = 1e-8
+"""Relative residual of s = H⁻¹∇l, whose signs give a step's direction."""
 
 
 class Settings(Protocol):
@@ -56,15 +59,15 @@ class Step:
         Largest |change| of a number in the attacked rows since the start.
     gradient_norm : float
         ‖∇R‖₂ of the retrained model.
-    passes : int
-        Passes over the training rows that retraining took.
+    newton_steps : int
+        Steps that retraining took.
     """
 
     loss: FloatArray
     flipped: BoolArray
     change: float
     gradient_norm: float
-    passes: int
+    newton_steps: int
 
 
 @dataclass(frozen=True)
@@ -218,9 +221,9 @@ class _Run:
         self, engine: GLMEngine, damping: float, test: TestRows, rows: IntArray, tol: float
     ) -> None:
         self._base, self._test, self._rows, self._tol = engine.problem, test, rows, tol
-        self._trainer, self._engine = Retrainer(engine, follow=True), engine
+        self._trainer, self._engine = Retrainer(engine), engine
         self._retrain(engine.problem)
-        self._chord = Chord(self._engine, damping)
+        self._inverse = NearbyInverse(self._engine, damping)
         self._correct = classified(self._engine, test)
 
     def attack(self, allowed: Allowed, n_steps: int, progress: Progress) -> Attack:
@@ -253,14 +256,14 @@ class _Run:
 
     def _direction(self) -> FloatArray:
         """−∇x(∇l_i·s) of the summed test loss, shape (k, d); the weight changes no sign."""
-        side = self._engine.loss_gradients(self._test).sum(axis=0)[:, None]
-        s = self._chord.solve(self._engine, side)[:, 0]
+        side = self._engine.loss_gradients(self._test).sum(axis=0)
+        s = self._inverse.solve(self._engine, side, ACCURACY)
         return -self._engine.mixed_vjp(self._rows, s)
 
     def _train_on(self, X: FloatArray, change: float) -> Step:
         new = TestRows(as_rows(X).take(slice(None)), None, np.zeros(len(X)))
         found = self._retrain(with_rows_replaced(self._base, self._rows, new))
-        return Step(self._losses(), self._flipped(), change, found.gradient_norm, found.passes)
+        return Step(self._losses(), self._flipped(), change, found.gradient_norm, found.steps)
 
     def _retrain(self, problem: Problem) -> Optimum:
         found = self._trainer.optimum(problem, self._engine.theta, self._tol)

@@ -15,9 +15,13 @@ from fastinfluence.solvers.base import Prepared
 from fastinfluence.solvers.choose import choose
 from fastinfluence.types import FloatArray, IntArray
 
-MAX_CHORDS = 30
+MAX_STEPS = 25
+"""Preconditioned steps after which a curvature is too far from the factorised one."""
+MAX_NEWTON = 30
+INEXACT = 1e-3
+"""Relative residual of each Newton step's system."""
 HALVING = 0.5
-"""A step with the old curvature must shrink what is left by this; otherwise it is made anew."""
+"""A Newton step must shrink the gradient by this."""
 STEP_FACTOR = 100.0
 """The last step of a retraining may be this many times ``tol``, relative to theta."""
 
@@ -36,15 +40,17 @@ def with_rows_replaced(problem: Problem, rows: IntArray, new: TestRows) -> Probl
 
 @dataclass(frozen=True)
 class Optimum:
-    """Where a retraining ended: theta (p,), ‖∇R‖₂ in the spec's reduction, passes over the rows."""
+    """Where a retraining ended: theta (p,), ‖∇R‖₂ in the spec's reduction, Newton steps taken."""
 
     theta: FloatArray
     gradient_norm: float
-    passes: int
+    steps: int
 
 
-class Chord:
-    """The inverse curvature of one model, for models that differ from it by few rows.
+class NearbyInverse:
+    """Solves with the curvature of models that differ by few rows from one that is factorised.
+
+    The factor of that one preconditions conjugate gradients on the other: a few steps each.
 
     Parameters
     ----------
@@ -54,55 +60,59 @@ class Chord:
 
     def __init__(self, engine: GLMEngine, damping: float = 0.0) -> None:
         self._damping = damping
-        self.follow(engine)
+        self._follow(engine)
 
-    def follow(self, engine: GLMEngine) -> None:
-        """Take another model's curvature from here on."""
+    def _follow(self, engine: GLMEngine) -> None:
         self._engine = engine
         self._prepared: Prepared | None = None
 
-    def apply(self, B: FloatArray) -> FloatArray:
-        """H⁻¹B with the curvature it has, shape (p, t)."""
+    def _apply(self, b: FloatArray) -> FloatArray:
         if self._prepared is None:
             operator = Curvature(self._engine, self._damping)
             self._prepared = choose(operator).solver.prepare(operator)
-        return self._prepared.apply(B)
+        return self._prepared.apply(b[:, None])[:, 0]
 
-    def solve(self, engine: GLMEngine, B: FloatArray, rtol: float = 1e-8) -> FloatArray:
-        """H⁻¹B with ``engine``'s curvature, by refinement; where that is slow, follow it."""
-        operator = Curvature(engine, self._damping)
-        goal = rtol * float(np.linalg.norm(B))
-        x = self.apply(B)
-        left, size = B, float(np.linalg.norm(B))
-        for _ in range(MAX_CHORDS):
-            left = B - operator.matmat(x)
-            before, size = size, float(np.linalg.norm(left))
-            if size <= goal:
+    def solve(self, engine: GLMEngine, b: FloatArray, rtol: float) -> FloatArray:
+        """H⁻¹b (p,) of ``engine``'s H; where it is too far from the factor, it is factorised."""
+        found = self._by_steps(Curvature(engine, self._damping), b, rtol)
+        if found is not None:
+            return found
+        self._follow(engine)
+        return self._apply(b)
+
+    def _by_steps(self, operator: Curvature, b: FloatArray, rtol: float) -> FloatArray | None:
+        goal = rtol * float(np.linalg.norm(b))
+        x, left = np.zeros_like(b), b
+        direction, slope = np.zeros_like(b), 1.0
+        for _ in range(MAX_STEPS):
+            if float(np.linalg.norm(left)) <= goal:
                 return x
-            if not size <= HALVING * before:
-                break
-            x = x + self.apply(left)
-        self.follow(engine)
-        return self.apply(B)
+            z = self._apply(left)
+            before, slope = slope, float(left @ z)
+            direction = z + (slope / before) * direction
+            bent = operator.matvec(direction)
+            bend = float(direction @ bent)
+            if not (bend > 0 and slope > 0):
+                return None
+            x = x + (slope / bend) * direction
+            left = left - (slope / bend) * bent
+        return None
 
 
 class Retrainer:
-    """Retrains problems that differ from one model's by few rows (chord-Newton).
+    """Retrains problems that differ from one model's by few rows, by Newton's method.
 
-    Each step is a solve with that model's undamped curvature and a pass over the rows. Where
-    they stop halving the gradient, Newton's method takes over.
+    Its steps come from :class:`NearbyInverse`. Where they stop halving the gradient, the
+    guarded method of :func:`fastinfluence.fit.minimize` takes over.
 
     Parameters
     ----------
     engine : GLMEngine
-        The model whose curvature serves; best at its optimum.
-    follow : bool, default False
-        Whether the curvature moves along when Newton's method had to take over.
+        The model that is factorised; best at its optimum.
     """
 
-    def __init__(self, engine: GLMEngine, follow: bool = False) -> None:
-        self._follow = follow
-        self._chord = Chord(GLMEngine(engine.problem, engine.theta))
+    def __init__(self, engine: GLMEngine) -> None:
+        self._inverse = NearbyInverse(GLMEngine(engine.problem, engine.theta))
 
     def optimum(self, problem: Problem, theta: FloatArray, tol: float) -> Optimum:
         """The optimum of ``problem`` from ``theta``: ‖∇R‖ ≤ tol and a short last step.
@@ -113,23 +123,18 @@ class Retrainer:
             If there is none.
         """
         engine = GLMEngine(problem, theta)
-        norm, passes = gradient_norm(engine), 1
-        for _ in range(MAX_CHORDS):
-            step = self._chord.apply(engine.gradient[:, None])[:, 0]
+        norm, steps = gradient_norm(engine), 0
+        for steps in range(MAX_NEWTON):
+            step = self._inverse.solve(engine, engine.gradient, INEXACT)
             if norm <= reachable(engine, tol) and _short(engine, step, tol):
-                return Optimum(engine.theta, norm, passes)
+                return Optimum(engine.theta, norm, steps)
             trial = GLMEngine(problem, engine.theta - step)
-            before, norm, passes = norm, gradient_norm(trial), passes + 1
+            before, norm = norm, gradient_norm(trial)
             if not norm <= HALVING * before:
                 break
             engine = trial
-        return self._by_newton(problem, engine.theta, tol, passes)
-
-    def _by_newton(self, problem: Problem, theta: FloatArray, tol: float, passes: int) -> Optimum:
-        best, status = minimize(problem, theta, tol)
-        if self._follow:
-            self._chord.follow(GLMEngine(problem, best))
-        return Optimum(best, status.gradient_norm, passes + status.iterations + 1)
+        best, status = minimize(problem, engine.theta, tol)
+        return Optimum(best, status.gradient_norm, steps + 1 + status.iterations)
 
 
 def _short(engine: GLMEngine, step: FloatArray, tol: float) -> bool:

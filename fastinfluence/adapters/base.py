@@ -16,7 +16,7 @@ class Margins:
     Attributes
     ----------
     temperature : float or None
-        Width over which a hinge is smoothed; None for a hundredth of its unit.
+        Width over which a hinge is smoothed; None for 0.003 of its unit.
     max_rank : int
         Most features that stand for a kernel: exact up to this many rows.
     """

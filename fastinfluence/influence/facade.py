@@ -170,7 +170,7 @@ class Influence(Statistics, Subsets, Replacements):
         temperature : float, optional
             For support vector machines: the width over which their hinge is smoothed for scores,
             at the weights trained on the hinge itself. In the unit of the margin (or, for
-            regression, of y); by default 0.01 (of the standard deviation of y).
+            regression, of y); by default 0.003 (of the standard deviation of y).
         max_rank : int, default 2000
             For kernel machines: how many features stand for the kernel. Exact for tables of up
             to as many rows; a Nyström approximation beyond, which the report then says.

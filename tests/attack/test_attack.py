@@ -73,7 +73,7 @@ def test_history_tells_every_step():
         assert step.loss.shape == step.flipped.shape == (4,)
         assert step.change == pytest.approx(0.05 * k)
         assert step.gradient_norm <= 1e-8
-        assert step.passes >= 1
+        assert step.newton_steps >= 1
     total = [found.loss_before.sum(), *(step.loss.sum() for step in found.history)]
     assert np.all(np.diff(total) > 0)
     expected = b.problem.pointwise.value(
