@@ -23,6 +23,7 @@ from fastinfluence.errors import (
 
 if TYPE_CHECKING:
     from fastinfluence import solvers, targets
+    from fastinfluence.attacks import attack
     from fastinfluence.influence import Influence
     from fastinfluence.sinks import TopK, Total
     from fastinfluence.spec import families, losses
@@ -37,6 +38,7 @@ _PLACES = {
     "Loss": "fastinfluence.spec.loss:Loss",
     "TopK": "fastinfluence.sinks:TopK",
     "Total": "fastinfluence.sinks:Total",
+    "attack": "fastinfluence.attacks:attack",
     "families": "fastinfluence.spec.families",
     "losses": "fastinfluence.spec.losses",
     "solvers": "fastinfluence.solvers",
@@ -74,6 +76,7 @@ __all__ = [
     "TopK",
     "Total",
     "UnsupportedError",
+    "attack",
     "families",
     "losses",
     "solvers",
