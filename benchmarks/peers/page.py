@@ -128,13 +128,16 @@ def rows(result: Result) -> list[str]:
 
 
 def _timed(timing: Timing) -> str:
-    seconds = timing.seconds
+    return f"{_duration(timing.seconds)} [{timing.threads}]"
+
+
+def _duration(seconds: float) -> str:
     unit, factor = ("s", 1.0) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
-    return f"{seconds * factor:.3g} {unit} [{timing.threads}]"
+    return f"{seconds * factor:.3g} {unit}"
 
 
 def _times_faster(ratio: float) -> str:
-    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.3g}"
 
 
 def _memory(peaks: list[tuple[Peak, float]]) -> list[str]:
@@ -179,7 +182,7 @@ def _missed(result: Result, name: str, aim: float, limits: Limits) -> str:
     if asked.flops:
         floor = asked.flops / limits.best_gemm
         line += (
-            f" The matrix products alone take {floor * 1e3:.2g} ms at the rate measured above, so "
+            f" The matrix products alone take {_duration(floor)} at the rate measured above, so "
             f"{_times_faster(theirs / floor)} times is as far as this peer could be left behind."
         )
     return line
