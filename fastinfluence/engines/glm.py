@@ -12,7 +12,7 @@ from fastinfluence.engines.row_curvature import RowCurvature
 from fastinfluence.errors import LossError, UnsupportedError
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem, TestRows
-from fastinfluence.rows.base import Block
+from fastinfluence.rows.base import FEW, Block
 from fastinfluence.rows.features import Features, squared
 from fastinfluence.types import FloatArray, IntArray
 
@@ -141,9 +141,9 @@ class GLMEngine(GLMValues):
         def task(block: Block) -> FloatArray:
             return block.X.hvp(scale[block.rows], V)
 
-        single = V.shape[1] == 1
-        threads = rows.threads(V.shape[1], self.problem.n_threads)
-        return rows.map_reduce(task, _add, threads, once=single)
+        t = V.shape[1]
+        threads = rows.threads(t, self.problem.n_threads)
+        return rows.map_reduce(task, _add, threads, once=t <= FEW)
 
     @cached_property
     def row_curvature(self) -> RowCurvature:

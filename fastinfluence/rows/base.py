@@ -27,6 +27,8 @@ MIN_BLOCK_ROWS = 64
 SPANS = 16
 """Spans of a pass. A thread takes one at a time: handing out single blocks costs as much as half
 a block's work where they are read at the speed of memory."""
+FEW = 64
+"""Right-hand sides up to which a product with dense rows is a compiled kernel; BLAS takes more."""
 THREAD_BYTES = 1 << 23
 """Below this many bytes a pass costs less than starting threads."""
 
