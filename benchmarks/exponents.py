@@ -60,14 +60,14 @@ def product(H: Any, t: int) -> Call:
 
 def hvp_in_rows(sizes: Sequence[int]) -> list[Call]:
     X, y = table(max(sizes), 64)
-    return [product(model(X[:n], y[:n]).hessian, 1) for n in sizes]
+    return [product(model(X[:n], y[:n], threads=None).hessian, 1) for n in sizes]
 
 
 def hvp_in_features(sizes: Sequence[int]) -> list[Call]:
     n = uncached(min(sizes), 4)
     numbers = table(n, max(sizes), np.float32)[0].ravel()  # one gigabyte, shared
     tables = [numbers[: n * d].reshape(n, d) for d in sizes]
-    return [product(model(X, np.arange(n) % 2.0).hessian, 1) for X in tables]
+    return [product(model(X, np.arange(n) % 2.0, threads=None).hessian, 1) for X in tables]
 
 
 def hvp_in_vectors(sizes: Sequence[int]) -> list[Call]:
@@ -77,7 +77,7 @@ def hvp_in_vectors(sizes: Sequence[int]) -> list[Call]:
 
 def csr_hvp_in_rows(sizes: Sequence[int]) -> list[Call]:
     X, y = sparse_table(max(sizes), 100)
-    return [product(model(X[:n], y[:n]).hessian, 1) for n in sizes]
+    return [product(model(X[:n], y[:n], threads=None).hessian, 1) for n in sizes]
 
 
 def linearise_in_rows(sizes: Sequence[int]) -> list[Call]:

@@ -90,7 +90,7 @@ class DenseFeatures(Features):
     def row_dot(self, S: FloatArray, scale: FloatArray) -> FloatArray:
         """scale_i x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
         d = self.n_features
-        out: FloatArray = S[:d].T @ self.X.T
+        out: FloatArray = S[:d].T @ self.toarray().T  # cast as it lies, not transposed
         scores.finish(out, S[d] if len(S) > d else np.zeros(S.shape[1]), scale)
         return out
 
