@@ -264,7 +264,7 @@ class _Run:
         return -self._engine.mixed_vjp(self._rows, s)
 
     def _train_on(self, X: FloatArray, change: float) -> Step:
-        new = TestRows(as_rows(X).take(slice(None)), None, np.zeros(len(X)))
+        new = TestRows(as_rows(X).take(slice(None)), None, self._base.no_offset(len(X)))
         found = self._retrain(with_rows_replaced(self._base, self._rows, new))
         return Step(self._losses(), self._flipped(), change, found.gradient_norm, found.steps)
 

@@ -209,11 +209,15 @@ class Problem:
         t = len(X)
         if offset_test is None and self.offset is not None:
             raise InputError("the model was trained with an offset: give offset_test too")
-        offset: FloatArray = np.zeros(t if self.n_outputs == 1 else (t, self.n_outputs))
+        offset = self.no_offset(t)
         if offset_test is not None:
             offset = checked_offset(offset_test, t, self.n_outputs, "offset_test")
         y = None if y_test is None else self.codec.encode(y_test, t, "y_test")
         return TestRows(X, y, offset, inputs)
+
+    def no_offset(self, t: int) -> FloatArray:
+        """Zeros in the shape of t rows' offsets: (t,), or (t, K) for K predictions a row."""
+        return np.zeros(t if self.n_outputs == 1 else (t, self.n_outputs))
 
     def features(self, X: Any, what: str = "X_test") -> tuple[Features, FloatArray | None]:
         """Check the caller's rows and turn them into this model's columns.

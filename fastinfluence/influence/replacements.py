@@ -155,7 +155,7 @@ class Replacements(Scores):
         if X_new is None and y_new is None:
             raise InputError("X_new and y_new are both None: give new features, labels, or both")
         problem, k = self._problem, len(rows)
-        offset = np.zeros(k) if problem.offset is None else problem.offset[rows]
+        offset = problem.no_offset(k) if problem.offset is None else problem.offset[rows]
         y = problem.y[rows] if y_new is None else problem.codec.encode(y_new, k, "y_new")
         if X_new is None:
             inputs = None if problem.space is None else problem.space.X[rows]
