@@ -45,9 +45,12 @@ class Allowed:
 
     def moved(self, X: FloatArray, direction: FloatArray) -> FloatArray:
         """One step from X along a direction's signs, projected."""
-        out: FloatArray = X + self.step * np.sign(direction)
-        if self.grid is not None:
-            out = np.round(out / self.grid) * self.grid
+        sign = np.sign(direction)
+        out: FloatArray = X + self.step * sign
+        if self.grid is not None:  # halves are rounded in the direction of the step
+            at = out / self.grid
+            out = np.where(sign > 0, np.floor(at + 0.5 + SLACK), np.ceil(at - 0.5 - SLACK))
+            out = np.where(sign == 0, np.round(at), out) * self.grid
         return np.clip(out, self.low, self.high)
 
 

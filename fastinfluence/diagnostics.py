@@ -26,6 +26,8 @@ from fastinfluence.types import BoolArray, FloatArray
 
 BLOCK_BYTES = 1 << 20
 """Bytes of one block of Δ: small enough to stay in cache between its uses."""
+ROUNDING = 1e-9
+"""Degrees of freedom for each row, and distances of a leverage from 1, below which is nothing."""
 KEEP_BYTES = 1 << 27
 """Largest DFBETA that the one pass over the rows keeps for later."""
 
@@ -167,7 +169,9 @@ class Diagnostics:
         gone = problem.w if problem.frequency_weights else (problem.w > 0).astype(float)
         with np.errstate(divide="ignore", invalid="ignore"):
             rest = self._chi2 - self.pearson**2 / (1 - self.leverage)
-            return np.asarray(np.maximum(rest, 0.0) / (self._spare - gone))
+            spare = self._spare - gone  # without freedom or without a unique fit: undefined
+            known = (spare > ROUNDING * problem.n_rows) & (self.leverage < 1 - ROUNDING)
+            return np.where(known, np.maximum(rest, 0.0) / spare, np.nan)
 
     # -- per row -----------------------------------------------------------------------
 

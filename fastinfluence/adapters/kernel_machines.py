@@ -47,6 +47,11 @@ def check_machine(estimator: Any) -> None:
     if estimator.kernel not in ("rbf", "poly", "linear"):
         why = advice.get(estimator.kernel, "only 'linear', 'rbf' and 'poly' are read")
         raise UnsupportedError(f"{name}(kernel={estimator.kernel!r}): {why}")
+    if estimator.kernel == "poly" and estimator.coef0 < 0:
+        raise UnsupportedError(
+            f"{name}(coef0={estimator.coef0!r}): with a negative coef0 the polynomial kernel is "
+            "not positive definite, so the fit has no unique optimum: use coef0 of at least 0"
+        )
 
 
 def kernel_of(estimator: Any, X: FloatArray) -> Kernel:
@@ -74,8 +79,8 @@ def adapt_machine(
     """The problem of a fitted kernel machine on at most ``max_rank`` features."""
     X = dense_inputs(full, "X")
     kernel = kernel_of(estimator, X)
-    support, duals = X[estimator.support_], dual_coefficients(estimator)
-    f = kernel(X, support) @ duals + float(estimator.intercept_[0])
+    regression = not hasattr(estimator, "decision_function")
+    f = np.ravel(estimator.predict(X) if regression else estimator.decision_function(X))
     encoded = (codec or LabelCodec(objective.spec.loss)).encode(y, len(X))
     span = _spanning_rows(objective, f, encoded, margins.max_rank)
     space = KernelSpace.spanned_by(kernel, full, span, inner)
@@ -91,11 +96,17 @@ def adapt_machine(
         transform=space,
     )
     problem = replace(problem, labels=full.labels, library=full.library, space=space)
-    theta = machine_theta(estimator, features, np.arange(len(X)))
+    own = None if weights is None else problem.w
+    theta = machine_theta(estimator, features, _fitted_rows(np.arange(len(X)), own))
     _warn_if_unfaithful(space, features @ theta[:-1] + theta[-1], f)
     held = objective.frozen.set_params(gamma=kernel.gamma)
-    refit = _refitter(held, X, features, as_vector(y, "y"), None if weights is None else problem.w)
+    refit = _refitter(held, X, features, as_vector(y, "y"), own)
     return Adapted(problem, theta, refit, objective.stationary)
+
+
+def _fitted_rows(rows: IntArray, weights: FloatArray | None) -> IntArray:
+    """The rows that libsvm saw: it drops those of weight zero before it numbers the rest."""
+    return rows if weights is None else rows[weights[rows] > 0]
 
 
 def machine_theta(estimator: Any, features: FloatArray, rows: IntArray) -> FloatArray:
@@ -139,6 +150,6 @@ def _refitter(
         estimator = clone(held)
         w = None if weights is None else weights[rows]
         estimator.fit(X[rows], y[rows], sample_weight=w)
-        return machine_theta(estimator, features, rows)
+        return machine_theta(estimator, features, _fitted_rows(rows, weights))
 
     return refit

@@ -124,7 +124,7 @@ class Scores(InfluenceBase):
         gradients = self._engine.prediction_gradients(test, output)
         K = self._problem.n_outputs
         if K > 1:
-            out = PerOutput(_checked(out) or Matrix(), K)
+            out = PerOutput(checked_sink(out) or Matrix(), K)
         return self._score(gradients, effect, out)
 
     def on_function(
@@ -209,13 +209,14 @@ class Scores(InfluenceBase):
         out: Sink[Any] | None,
         direct: FloatArray | None = None,
     ) -> Any:
-        sink = _checked(out) or Matrix()
+        sink = checked_sink(out) or Matrix()
         Scale.of(effect, self._engine)
         S = self._solve(np.ascontiguousarray(gradients.T))
         return stream_scores(self._engine, S, effect, sink, direct, self._settings.progress)
 
 
-def _checked(out: Sink[Any] | None) -> Sink[Any] | None:
+def checked_sink(out: Sink[Any] | None) -> Sink[Any] | None:
+    """The sink, or InputError where ``out`` is none."""
     if out is not None and (isinstance(out, type) or not hasattr(out, "open")):
         raise InputError(f"out={out!r} is not a sink: use fi.TopK(10), fi.Total() or None")
     return out

@@ -12,6 +12,7 @@ from fastinfluence.errors import InputError
 from fastinfluence.fit import minimize
 from fastinfluence.flips import Flip, InfluentialSubset
 from fastinfluence.influence.removals import Removals
+from fastinfluence.influence.scores import checked_sink
 from fastinfluence.inputs import non_negative, positive_count
 from fastinfluence.problem import TestRows
 from fastinfluence.quantity import Quantity
@@ -165,13 +166,12 @@ class Subsets(Removals):
         out : None, fi.TopK(k) or fi.Total()
             As in :meth:`on_loss`. TopK's ``.helpful`` are the most negative derivatives.
         """
-        if out is not None and not hasattr(out, "open"):
-            raise InputError(f"out={out!r} is not a sink: use fi.TopK(k), fi.Total() or None")
+        sink = checked_sink(out) or Matrix()
         test = self._labelled(X_test, y_test, offset_test, "on_weights")
         gradients = self._engine.loss_gradients(test) / self._problem.W
         S = self._solve(np.ascontiguousarray(gradients.T))
         progress = self._settings.progress
-        return stream_scores(self._engine, S, "upweight", out or Matrix(), progress=progress)
+        return stream_scores(self._engine, S, "upweight", sink, progress=progress)
 
     def without(self, rows: Any, tol: float = 1e-9) -> Self:
         """A new Influence at the exact optimum without these rows; can be chained.

@@ -147,3 +147,33 @@ def test_rows_far_from_the_margin_have_no_influence():
     assert scores[far].max() < 1e-6 * scores.max()
     refit = infl.leave_one_out(np.flatnonzero(far)[:3], method="refit").on_loss(*TEST)
     assert np.abs(refit).max() < 1e-6
+
+
+@pytest.mark.parametrize("machine", ["SVC", "SVR"])
+def test_rows_of_weight_zero_keep_the_machine_its_own(machine, rng):
+    """libsvm numbers its support vectors among the rows that weigh something."""
+    svm = pytest.importorskip("sklearn.svm")
+    X = rng.standard_normal((60, 2))
+    f = X[:, 0] * X[:, 1]
+    y = np.sign(f) if machine == "SVC" else f
+    w = np.ones(60)
+    w[[0, 7, 30]] = 0.0
+    fitted = getattr(svm, machine)().fit(X, y, sample_weight=w)
+    infl = fi.Influence.from_estimator(fitted, X, y, sample_weight=w)
+    own = fitted.decision_function(X) if machine == "SVC" else fitted.predict(X)
+    np.testing.assert_allclose(infl._engine.f, own, atol=1e-6)
+    gone = int(np.flatnonzero(w > 0)[fitted.support_[0]])
+    again = getattr(svm, machine)(gamma=fitted._gamma)  # a refit holds it
+    left = np.delete(np.arange(60), gone)
+    again.fit(X[left], y[left], sample_weight=w[left])
+    after = again.decision_function(X) if machine == "SVC" else again.predict(X)
+    found = infl.leave_one_out([gone], method="refit").on_prediction(X)[:, 0]
+    np.testing.assert_allclose(found, after - own, atol=1e-6)
+
+
+def test_polynomial_kernels_that_are_not_positive_definite_are_refused(rng):
+    svm = pytest.importorskip("sklearn.svm")
+    X = rng.standard_normal((40, 2))
+    fitted = svm.SVC(kernel="poly", degree=2, coef0=-1.0).fit(X, X[:, 0] > 0)
+    with pytest.raises(fi.FastInfluenceError, match=r"coef0=-1\.0"):
+        fi.Influence.from_estimator(fitted, X, X[:, 0] > 0)
