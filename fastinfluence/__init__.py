@@ -25,18 +25,21 @@ if TYPE_CHECKING:
     from fastinfluence import solvers, targets
     from fastinfluence.influence import Influence
     from fastinfluence.sinks import TopK, Total
-    from fastinfluence.spec import families, losses
+    from fastinfluence.spec import activations, families, losses
     from fastinfluence.spec.loss import Loss
+    from fastinfluence.spec.mlp import MLP
     from fastinfluence.spec.models import GLM
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "GLM": "fastinfluence.spec.models:GLM",
+    "MLP": "fastinfluence.spec.mlp:MLP",
     "Influence": "fastinfluence.influence:Influence",
     "Loss": "fastinfluence.spec.loss:Loss",
     "TopK": "fastinfluence.sinks:TopK",
     "Total": "fastinfluence.sinks:Total",
+    "activations": "fastinfluence.spec.activations",
     "families": "fastinfluence.spec.families",
     "losses": "fastinfluence.spec.losses",
     "solvers": "fastinfluence.solvers",
@@ -63,6 +66,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "GLM",
+    "MLP",
     "FastInfluenceError",
     "FastInfluenceWarning",
     "Influence",
@@ -74,6 +78,7 @@ __all__ = [
     "TopK",
     "Total",
     "UnsupportedError",
+    "activations",
     "families",
     "losses",
     "solvers",

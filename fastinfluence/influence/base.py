@@ -22,6 +22,7 @@ from fastinfluence.removal.active import warn_if_changed
 from fastinfluence.solvers import Solver, choose
 from fastinfluence.solvers.base import Prepared
 from fastinfluence.solvers.choose import Choice
+from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
 from fastinfluence.types import FloatArray
 
@@ -79,7 +80,7 @@ class InfluenceBase:
         return self._engine.theta
 
     @property
-    def spec(self) -> GLM:
+    def spec(self) -> GLM | MLP:
         """What was minimised."""
         return self._problem.spec
 
