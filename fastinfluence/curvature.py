@@ -13,6 +13,15 @@ from fastinfluence.problem import Problem
 from fastinfluence.types import FloatArray, IntArray
 
 
+def scales(engine: Engine) -> FloatArray:
+    """Sizes of the curvature along each parameter, shape (p,), not negative.
+
+    The diagonal's, or for a network Gauss–Newton's, which costs a pass.
+    """
+    cheap = getattr(engine, "scales", None)
+    return np.abs(engine.diagonal()) if cheap is None else np.asarray(cheap())
+
+
 @dataclass(frozen=True)
 class Gauge:
     """The structural null directions of a model with one prediction per class.
@@ -130,6 +139,10 @@ class Curvature(LinearOperator):  # type: ignore[misc]
         """Diagonal, shape (p,); one pass over the rows."""
         return self.engine.diagonal() + self.damping
 
+    def scales(self) -> FloatArray:
+        """Sizes along each parameter for preconditioning, shape (p,), not negative."""
+        return scales(self.engine) + self.damping
+
     def dense(self) -> FloatArray:
         """The matrix itself, shape (p, p), computed once and kept; read-only."""
         if self._dense is None:
@@ -159,7 +172,7 @@ class Completed(Curvature):
     def __init__(self, operator: Curvature, gauge: Gauge) -> None:
         super().__init__(operator.engine, operator.damping)
         self._original, self._gauge = operator, gauge
-        self._plain = operator.diagonal()
+        self._plain = operator.scales()
         self._sizes = gauge.sizes(self._plain)
 
     def _matmat(self, V: FloatArray) -> FloatArray:
@@ -167,8 +180,14 @@ class Completed(Curvature):
 
     def diagonal(self) -> FloatArray:
         """Diagonal, shape (p,)."""
-        out = self._plain.copy()
-        gauge = self._gauge
+        return self._with_sizes(super().diagonal())
+
+    def scales(self) -> FloatArray:
+        """Sizes along each parameter, shape (p,)."""
+        return self._with_sizes(self._plain)
+
+    def _with_sizes(self, plain: FloatArray) -> FloatArray:
+        out, gauge = plain.copy(), self._gauge
         out[gauge.start :].reshape(-1, gauge.K)[gauge.rows] += self._sizes[:, None] / gauge.K
         return out
 

@@ -27,6 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("scoring",),
     ("sinks",),
     ("fit",),
+    ("descent",),
+    ("search",),
     ("start",),
     ("solvers",),
     ("curvature",),

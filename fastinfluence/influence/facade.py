@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
+from fastinfluence.errors import FastInfluenceWarning
 from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
@@ -14,6 +16,7 @@ from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.removal import Refit
 from fastinfluence.solvers import Solver
+from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
 from fastinfluence.start import starting_point
 from fastinfluence.types import FloatArray
@@ -32,7 +35,7 @@ class Influence(Statistics, Subsets):
 
     Parameters
     ----------
-    spec : GLM
+    spec : GLM or MLP
         What was minimised.
     X : array_like, shape (n, d)
         Training rows: a NumPy array, or a pandas, polars or Arrow table. Not copied.
@@ -65,7 +68,7 @@ class Influence(Statistics, Subsets):
 
     def __init__(
         self,
-        spec: GLM,
+        spec: GLM | MLP,
         X: Any,
         y: Any,
         theta: Any,
@@ -99,7 +102,7 @@ class Influence(Statistics, Subsets):
     @classmethod
     def fit(
         cls,
-        spec: GLM,
+        spec: GLM | MLP,
         X: Any,
         y: Any,
         sample_weight: Any = None,
@@ -112,6 +115,7 @@ class Influence(Statistics, Subsets):
         progress: bool | Progress | None = None,
         tol: float = 1e-9,
         theta: Any = None,
+        seed: int | None = None,
     ) -> Self:
         """Minimise the objective, then wrap the optimum.
 
@@ -121,19 +125,24 @@ class Influence(Statistics, Subsets):
             Stop when ‖∇R‖ ≤ tol and max_j |(H⁻¹∇R)_j| ≤ tol·(1 + ‖theta‖∞).
             ``infl.fit_status`` says so where rounding forbids the first.
         theta : array_like, shape (p,), optional
-            Where to start: zeros by default, or a constant inside the loss's domain.
+            Where to start: zeros by default, or a constant inside the loss's domain; for an MLP
+            random weights.
+        seed : int, optional
+            Of an MLP's random weights; 0 by default.
 
         Raises
         ------
         NoOptimumError
-            If no finite optimum exists (separable data, an empty category).
+            If no finite optimum exists (separable data, an empty category). An MLP never raises
+            it: where no stationary point is reached, a warning and ``fit_status`` say so.
         """
         positive(tol, "tol")
         settings = Settings.of(solver, damping, curvature, progress)
         problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
-        start = starting_point(problem) if theta is None else _theta_for(problem, theta)
+        start = starting_point(problem, seed) if theta is None else _theta_for(problem, theta)
         chosen = None if isinstance(solver, str) else solver
         best, status = minimize(problem, start, tol, chosen, settings.progress)
+        _warn_if_unfinished(status)
         return cls._of(problem, best, settings, status)
 
     @classmethod
@@ -183,11 +192,17 @@ class Influence(Statistics, Subsets):
         theta, status = minimize(
             self._problem, self.theta, tol, chosen, progress=self._settings.progress
         )
+        _warn_if_unfinished(status)
         return type(self)._of(self._problem, theta, self._settings, status, self._refit)
 
     def report(self) -> Report:
         """Solver and why, conditioning, warnings, and a refit of ten rows where that is cheap."""
         return make_report(self)
+
+
+def _warn_if_unfinished(status: FitStatus) -> None:
+    if not status.stationary:
+        warnings.warn(f"the fit ended {status.message}", FastInfluenceWarning, stacklevel=3)
 
 
 def _theta_for(problem: Problem, theta: Any) -> FloatArray:
