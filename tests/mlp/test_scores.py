@@ -70,7 +70,7 @@ def test_softmax_layers_null_directions_need_no_penalty():
     case = Case("softmax gauge", loss="multinomial", l2=0.0, n=40, hidden=(2,))
     built = build(case)
     problem = built.problem
-    infl = built.influence(curvature="gauss-newton", solver=fi.solvers.CG(tol=1e-13))
+    infl = damped(built, damping=0.0, curvature="gauss-newton", solver=fi.solvers.CG(tol=1e-13))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = infl.ihvp(np.random.default_rng(0).normal(size=(len(problem.theta), 1)))
@@ -92,7 +92,7 @@ def test_negative_curvature_is_told_with_the_damping_it_takes():
     with pytest.warns(fi.FastInfluenceWarning, match=r"negative curvature.*damping="):
         infl.on_loss(**built.test())
     report = infl.report()
-    assert low <= report.lambda_min <= 0.9 * low
+    assert low * (1 + 1e-9) <= report.lambda_min <= 0.9 * low
     assert -low < report.suggested_damping < -2 * low
     assert any("damping=" in text for text in report.warnings)
     mended = damped(built, damping=report.suggested_damping, solver=fi.solvers.CG())
