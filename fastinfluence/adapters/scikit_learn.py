@@ -19,6 +19,7 @@ from fastinfluence.adapters.active_columns import Columns, active_set
 from fastinfluence.adapters.advice import refuse
 from fastinfluence.adapters.base import Adapted
 from fastinfluence.adapters.pipelines import split_pipeline
+from fastinfluence.adapters.scikit_learn_networks import NETWORKS
 from fastinfluence.adapters.scikit_learn_readers import READERS, Objective
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.labels import LabelCodec
@@ -38,7 +39,7 @@ def adapt_estimator(
     transform, last = split_pipeline(fitted)
     reader = READERS.get(type(last).__name__)
     if reader is None or not type(last).__module__.startswith("sklearn."):
-        refuse(last, READERS, "sklearn")
+        refuse(last, (*READERS, *NETWORKS), "sklearn")
     _check_fitted(last)
     d, theta = int(np.shape(last.coef_)[-1]), _theta(last)
     objective = reader(last, d)

@@ -206,4 +206,9 @@ def _warn_if_unfinished(status: FitStatus) -> None:
 
 
 def _theta_for(problem: Problem, theta: Any) -> FloatArray:
-    return checked_theta(theta, problem.n_params, problem.rows.n_features, problem.n_outputs)
+    d, K = problem.rows.n_features, problem.n_outputs
+    layout = ""
+    if isinstance(problem.spec, MLP):
+        shapes = ", ".join(map(str, problem.spec.shapes(d, K)))
+        layout = f"W1, b1, W2, b2, … raveled in C order, W of shapes {shapes}"
+    return checked_theta(theta, problem.n_params, d, K, layout)
