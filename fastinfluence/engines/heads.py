@@ -17,7 +17,7 @@ from fastinfluence.kernels.cpu import multinomial as softmax
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem
 from fastinfluence.spec.loss import Loss
-from fastinfluence.types import FloatArray
+from fastinfluence.types import BoolArray, FloatArray
 
 Curve = Callable[[FloatArray], FloatArray]
 """Directions U (b, t, K) to ∂²l/∂f² U."""
@@ -152,3 +152,13 @@ def head_of(problem: Problem, curvature: str) -> Head:
     if spec.vector:
         return SoftmaxHead(K)
     return SquaredHead(K) if problem.y.ndim == 2 else ScalarHead(spec.loss, curvature)
+
+
+def flattened(end: AtOutputs, finite: BoolArray) -> AtOutputs:
+    """The same with nothing in the rows that are not finite."""
+    keep = finite[:, None, None]
+    return AtOutputs(
+        np.where(finite, end.value, 0.0),
+        np.where(finite[:, None], end.slope, 0.0),
+        lambda U: np.where(keep, end.curve(U), 0.0),
+    )

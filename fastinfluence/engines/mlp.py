@@ -1,17 +1,18 @@
 """Multilayer perceptrons: exact curvature by Pearlmutter's R-operator, on rows of any storage.
 
 Every primitive is a pass of blocks of rows through :class:`~fastinfluence.engines.network.Network`,
-between which a :class:`~fastinfluence.engines.heads.Head` turns outputs into slopes. Activations
-are computed again in each pass: what is kept has n numbers, never n·p and never n·width.
+between which a :class:`~fastinfluence.engines.heads.Head` turns outputs into slopes. What is kept
+has n numbers, never n·p or n·width, beside a fixed number of bytes of activations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from fastinfluence.engines.heads import AtOutputs, Head, head_of
+from fastinfluence.engines.heads import AtOutputs, Head, flattened, head_of
 from fastinfluence.engines.mlp_diagonal import exact_diagonal, gauss_newton_diagonal
 from fastinfluence.engines.mlp_rows import MLPRowCurvature
 from fastinfluence.engines.mlp_thetas import MLPThetas
@@ -25,6 +26,9 @@ from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 SIDES, ROWS = 16, 128
 """Most directions, and fewest rows, of one pass."""
+FEW, KEPT_BYTES = 4, 1 << 26
+"""Up to this many directions activations cost as much as products: as many as fit these bytes are
+kept from one product to the next, and the rest computed again."""
 AT_ONCE = 64
 """Columns of the Hessian made together."""
 
@@ -51,6 +55,8 @@ class MLPEngine(MLPThetas):
         self.head = head_of(problem, curvature)
         self.network: Network = self.network_at(theta)
         self.fold: FloatArray = problem.pull(theta) if problem.mean_form else np.zeros_like(theta)
+        self._kept: dict[tuple[int, int], Trace] = {}
+        self._kept_bytes = 0
         self._linearize()
 
     @property
@@ -127,7 +133,7 @@ class MLPEngine(MLPThetas):
         if finite.all():
             return end
         self._refuse(f, rows, finite)
-        return _flattened(end, finite)
+        return flattened(end, finite)
 
     def _refuse(self, f: FloatArray, rows: slice | IntArray, finite: BoolArray) -> None:
         bad = np.flatnonzero(~finite & (self.problem.w[rows] > 0))
@@ -205,7 +211,7 @@ class MLPEngine(MLPThetas):
         out: Tables,
     ) -> None:
         net = self.network
-        trace = net.forward(X, self._offset(rows), 2 if turned else 1)
+        trace = self._trace(X, rows, sides[0].shape[1])
         end = self._at_outputs(trace.f, rows)
         moved = net.push(trace, sides)
         outer = end.curve(moved[-1]) * scale[:, None, None]
@@ -215,6 +221,22 @@ class MLPEngine(MLPThetas):
         back = net.backward(trace, end.slope * scale[:, None])
         net.add_outer(out, trace, net.pull(trace, outer, moved, back, turned))
         net.add_moved(out, trace, moved, back[0])
+
+    def _trace(self, X: Features, rows: slice | IntArray, t: int) -> Trace:
+        """A forward pass, or what an earlier one with few directions left."""
+        order = 2 if self.second_order else 1
+        if t > FEW or not isinstance(rows, slice):
+            return self.network.forward(X, self._offset(rows), order)
+        key = (rows.start, rows.stop)
+        kept = self._kept.get(key)
+        if kept is not None:
+            return replace(kept, X=X)
+        trace = self.network.forward(X, self._offset(rows), order)
+        size = 8 * len(X) * ((order + 1) * sum(self.spec.hidden) + self.K)
+        if self._kept_bytes + size <= KEPT_BYTES:
+            self._kept_bytes += size
+            self._kept[key] = replace(trace, X=X[:0])
+        return trace
 
     def diagonal(self) -> FloatArray:
         """Diagonal of :meth:`hessian`, shape (p,), without forming it."""
@@ -275,16 +297,3 @@ class MLPEngine(MLPThetas):
             columns[np.arange(first, first + columns.shape[1]), np.arange(columns.shape[1])] = 1.0
             out[:, first : first + columns.shape[1]] = self.row_products(columns, scale)
         return 0.5 * (out + out.T)
-
-
-def _flattened(end: AtOutputs, finite: BoolArray) -> AtOutputs:
-    """The same with nothing in the rows that are not finite."""
-    keep = finite[:, None, None]
-    return AtOutputs(
-        np.where(finite, end.value, 0.0),
-        np.where(finite[:, None], end.slope, 0.0),
-        lambda U: np.where(keep, end.curve(U), 0.0),
-    )
-
-
-__all__ = ["MLPEngine"]
