@@ -41,9 +41,10 @@ class MLPEngine(MLPThetas):
     f : ndarray, shape (n,), or (n, K) for K outputs
     row_sizes : ndarray, shape (n,)
         ‖∇l_i‖.
-    objective, gradient, gradient_scale, fold
-        As in :class:`fastinfluence.engines.base.Engine`.
+    objective, gradient, gradient_scale, fold : as every engine's
     """
+
+    passes = 4.0
 
     def __init__(self, problem: Problem, theta: FloatArray, curvature: str = "hessian") -> None:
         assert isinstance(problem.spec, MLP)

@@ -20,6 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from fastinfluence.kernels.cpu import mlp as kernels
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.rows.features import Features, squared
 from fastinfluence.spec.activations import Activation
@@ -119,7 +120,7 @@ class Network:
         out = [np.ascontiguousarray(first).reshape(b, t, -1)]
         layers = zip(self.weights[1:], sides[1:], trace.hidden, trace.slopes, strict=True)
         for W, V, h, slopes in layers:
-            along = out[-1] * slopes[:, None, :]
+            along = scaled(out[-1], slopes)
             z = (along.reshape(b * t, -1) @ W).reshape(b, t, -1)
             z += (h @ V[:-1].reshape(h.shape[1], -1)).reshape(z.shape)
             z += V[-1]
@@ -147,8 +148,8 @@ class Network:
             if moved is not None and back is not None and transposed is not None:
                 deltas, pulls = back
                 up += (deltas[k] @ transposed[k]).reshape(up.shape)
-                up *= trace.slopes[k - 1][:, None, :]
-                up += (pulls[k - 1] * trace.bends[k - 1])[:, None, :] * moved[k - 1]
+                slopes, bends = trace.slopes[k - 1], trace.bends[k - 1]
+                kernels.bend_block(up, slopes, pulls[k - 1], bends, moved[k - 1])
             else:
                 up *= trace.slopes[k - 1][:, None, :]
             out.append(up)
@@ -175,7 +176,7 @@ class Network:
     def add_moved(self, out: Tables, trace: Trace, moved: Tables, deltas: Tables) -> None:
         """Add Σ_i Rh_{l-1} ⊗ δ_l, the part of a product where the inputs of a layer move."""
         for k in range(1, self.depth):
-            along = moved[k - 1] * trace.slopes[k - 1][:, None, :]
+            along = scaled(moved[k - 1], trace.slopes[k - 1])
             b, t, a = along.shape
             sums = along.reshape(b, t * a).T @ deltas[k]
             out[k][:-1] += sums.reshape(t, a, -1).transpose(1, 0, 2)
@@ -198,3 +199,10 @@ class Network:
             for size, delta in zip(sizes, deltas, strict=True)
         ]
         return np.asarray(np.sum(terms, axis=0))
+
+
+def scaled(moved: FloatArray, slopes: FloatArray) -> FloatArray:
+    """a′∘Rz for directions (b, t, fan_out)."""
+    out = np.empty_like(moved)
+    kernels.scale_block(moved, slopes, out)
+    return out
