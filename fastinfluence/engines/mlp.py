@@ -8,7 +8,7 @@ has n numbers, never n·p or n·width, beside a fixed number of bytes of activat
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -26,9 +26,8 @@ from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 SIDES, ROWS = 16, 128
 """Most directions, and fewest rows, of one pass."""
-FEW, KEPT_BYTES = 4, 1 << 26
-"""Up to this many directions activations cost as much as products: as many as fit these bytes are
-kept from one product to the next, and the rest computed again."""
+KEPT_BYTES = 1 << 26
+"""Activations of all rows are kept from one product to the next where they take no more."""
 AT_ONCE = 64
 """Columns of the Hessian made together."""
 
@@ -56,14 +55,7 @@ class MLPEngine(MLPThetas):
         self.head = head_of(problem, curvature)
         self.network: Network = self.network_at(theta)
         self.fold: FloatArray = problem.pull(theta) if problem.mean_form else np.zeros_like(theta)
-        self._kept: dict[tuple[int, int], Trace] = {}
-        self._kept_bytes = 0
         self._linearize()
-
-    @property
-    def n_params(self) -> int:
-        """Length p of theta."""
-        return len(self.theta)
 
     @property
     def second_order(self) -> bool:
@@ -212,7 +204,7 @@ class MLPEngine(MLPThetas):
         out: Tables,
     ) -> None:
         net = self.network
-        trace = self._trace(X, rows, sides[0].shape[1])
+        trace = self._trace(X, rows)
         end = self._at_outputs(trace.f, rows)
         moved = net.push(trace, sides)
         outer = end.curve(moved[-1]) * scale[:, None, None]
@@ -223,21 +215,27 @@ class MLPEngine(MLPThetas):
         net.add_outer(out, trace, net.pull(trace, outer, moved, back, turned))
         net.add_moved(out, trace, moved, back[0])
 
-    def _trace(self, X: Features, rows: slice | IntArray, t: int) -> Trace:
-        """A forward pass, or what an earlier one with few directions left."""
-        order = 2 if self.second_order else 1
-        if t > FEW or not isinstance(rows, slice):
-            return self.network.forward(X, self._offset(rows), order)
-        key = (rows.start, rows.stop)
-        kept = self._kept.get(key)
-        if kept is not None:
-            return replace(kept, X=X)
-        trace = self.network.forward(X, self._offset(rows), order)
-        size = 8 * len(X) * ((order + 1) * sum(self.spec.hidden) + self.K)
-        if self._kept_bytes + size <= KEPT_BYTES:
-            self._kept_bytes += size
-            self._kept[key] = replace(trace, X=X[:0])
-        return trace
+    @cached_property
+    def _activations(self) -> Trace | None:
+        """What a forward pass of all rows leaves, or None where that is too much to keep."""
+        n, order = self.problem.n_rows, 2 if self.second_order else 1
+        if 8 * n * ((order + 1) * sum(self.spec.hidden) + self.K) > KEPT_BYTES:
+            return None
+        whole = Trace.empty(self.problem.rows.take(slice(0, 0)), n, self.spec.hidden, self.K, order)
+
+        def task(part: Block) -> None:
+            trace = self.network.forward(part.X, self._offset(part.rows), order)
+            for kept, made in zip(whole.arrays, trace.arrays, strict=True):
+                kept[part.rows] = made
+
+        self._each(1, task)
+        return whole
+
+    def _trace(self, X: Features, rows: slice | IntArray) -> Trace:
+        """The forward pass of some training rows."""
+        if self._activations is not None:
+            return self._activations.of(X, rows)
+        return self.network.forward(X, self._offset(rows), 2 if self.second_order else 1)
 
     def diagonal(self) -> FloatArray:
         """Diagonal of :meth:`hessian`, shape (p,), without forming it."""

@@ -29,6 +29,11 @@ class MLPThetas:
     network: Network
     curvature: str
 
+    @property
+    def n_params(self) -> int:
+        """Length p of theta."""
+        return len(self.theta)
+
     @abstractmethod
     def _at_outputs(
         self, f: FloatArray, rows: slice | IntArray, head: Head | None = None

@@ -24,7 +24,7 @@ from fastinfluence.kernels.cpu import mlp as kernels
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.rows.features import Features, squared
 from fastinfluence.spec.activations import Activation
-from fastinfluence.types import FloatArray
+from fastinfluence.types import FloatArray, IntArray
 
 ORDERS = (("value",), ("value", "d1"), ("value", "d1", "d2"))
 Tables = list[FloatArray]
@@ -39,6 +39,26 @@ class Trace:
     slopes: Tables = field(default_factory=list)
     bends: Tables = field(default_factory=list)
     f: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    @property
+    def arrays(self) -> Tables:
+        """Every array of it, a row of each for a row of X."""
+        return [*self.hidden, *self.slopes, *self.bends, self.f]
+
+    def of(self, X: Features, rows: slice | IntArray) -> Trace:
+        """The part of some rows X."""
+        hidden, slopes, bends = (
+            [a[rows] for a in part] for part in (self.hidden, self.slopes, self.bends)
+        )
+        return Trace(X, hidden, slopes, bends, self.f[rows])
+
+    @classmethod
+    def empty(cls, X: Features, n: int, widths: Sequence[int], K: int, order: int) -> Trace:
+        """Room for n rows and ``order`` derivatives."""
+        layers: list[Tables] = [
+            [np.empty((n, width)) for width in widths] if k <= order else [] for k in range(3)
+        ]
+        return cls(X, layers[0], layers[1], layers[2], np.empty((n, K)))
 
 
 class Network:
