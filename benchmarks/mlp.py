@@ -127,7 +127,9 @@ def growth(repeats: int, scale: int) -> None:
 def formula(engine: engines.MLPEngine, t: int) -> float:
     """Bytes of one product beside the data: vectors of p, kept activations, and one part."""
     part = max(engines.ROWS * engine.network.width * t * 8, 1 << 22)
-    return 8.0 * engine.n_params * t * 8 + engines.KEPT_BYTES + 2 * part
+    kept = 8 * engine.problem.n_rows * (3 * sum(engine.spec.hidden) + engine.K)
+    kept = kept if kept <= engines.KEPT_BYTES else 0
+    return 8.0 * engine.n_params * t * 8 + kept + 2 * part
 
 
 def large(n: int) -> None:
