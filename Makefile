@@ -92,7 +92,8 @@ docs: $(VENV)/.dev  ## HTML pages in docs/_build/html; a warning is an error
 bench bench-quick: export OPENBLAS_NUM_THREADS := $(BLAS_THREADS)
 bench bench-quick: export MKL_NUM_THREADS := $(BLAS_THREADS)
 
-bench-quick: $(VENV)/.dev  ## each benchmark once, in .venv; fails if one fails
+bench-quick: export FASTINFLUENCE_BENCH_QUICK := 1
+bench-quick: $(VENV)/.dev  ## each benchmark once, on small tables, in .venv; fails if one fails
 	@$(PY) -m asv machine --yes >/dev/null
 	@$(PY) -m asv run --quick --python=same --show-stderr $(BENCH_ARGS)
 

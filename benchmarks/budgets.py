@@ -185,7 +185,7 @@ def memory(kind: str, n: int, d: int, t: int) -> Row:
     """Compare the growth of the process with the formula stated in the docs."""
     p = d + 1
     numbers = {"Direct": 6 * p**2 + p * t, "CG": 11 * p * t, "TopK": 3 * p * t + 6 * 10 * t}
-    formula = 8 * numbers[kind] + (9 << 20)
+    formula = 8 * (numbers[kind] + n) + (9 << 20)
     found = grown(Peak(kind, kind, (n, p, t), partial(use, kind, n, d, t)))
     shown = f"{found / 2**20:.1f} MiB", f"{formula / 2**20:.1f} MiB"
     return Row(*shown, found / formula, at_most=1.1, percent=True)

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 from limits import best, interleaved
-from workloads import fitted, fresh, model, quiet, sides, sparse_table, table, uncached
+from workloads import QUICK, fitted, fresh, model, quiet, sides, sparse_table, table, uncached
 
 import fastinfluence as fi
 
 Call = Callable[[], object]
 MILLION = 1_000_000
-REPEATS = 7
+REPEATS = 1 if QUICK else 7
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,13 @@ class Scaling:
     expected: float
     make: Callable[[Sequence[int]], list[Call]]
 
-    def exponent(self, repeats: int = REPEATS) -> float:
+    def exponent(self) -> float:
         """Time all sizes in turn and fit."""
-        calls = self.make(self.sizes)
-        seconds = interleaved({str(k): call for k, call in enumerate(calls)}, repeats)
+        sizes = [size // 8 for size in self.sizes] if QUICK else self.sizes
+        calls = self.make(sizes)
+        seconds = interleaved({str(k): call for k, call in enumerate(calls)}, REPEATS)
         shortest = [best(times) for times in seconds.values()]
-        return float(np.polyfit(np.log(self.sizes), np.log(shortest), 1)[0])
+        return float(np.polyfit(np.log(sizes), np.log(shortest), 1)[0])
 
 
 def product(H: Any, t: int) -> Call:
@@ -59,14 +60,14 @@ def product(H: Any, t: int) -> Call:
 
 def hvp_in_rows(sizes: Sequence[int]) -> list[Call]:
     X, y = table(max(sizes), 64)
-    return [product(model(X[:n], y[:n]).hessian, 1) for n in sizes]
+    return [product(model(X[:n], y[:n], threads=None).hessian, 1) for n in sizes]
 
 
 def hvp_in_features(sizes: Sequence[int]) -> list[Call]:
     n = uncached(min(sizes), 4)
     numbers = table(n, max(sizes), np.float32)[0].ravel()  # one gigabyte, shared
     tables = [numbers[: n * d].reshape(n, d) for d in sizes]
-    return [product(model(X, np.arange(n) % 2.0).hessian, 1) for X in tables]
+    return [product(model(X, np.arange(n) % 2.0, threads=None).hessian, 1) for X in tables]
 
 
 def hvp_in_vectors(sizes: Sequence[int]) -> list[Call]:
@@ -76,7 +77,7 @@ def hvp_in_vectors(sizes: Sequence[int]) -> list[Call]:
 
 def csr_hvp_in_rows(sizes: Sequence[int]) -> list[Call]:
     X, y = sparse_table(max(sizes), 100)
-    return [product(model(X[:n], y[:n]).hessian, 1) for n in sizes]
+    return [product(model(X[:n], y[:n], threads=None).hessian, 1) for n in sizes]
 
 
 def linearise_in_rows(sizes: Sequence[int]) -> list[Call]:

@@ -6,9 +6,11 @@ library and solvers' ``prepare`` are used, so that the table also runs older com
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,9 @@ from scipy.sparse import csr_array
 import fastinfluence as fi
 
 SEED = 0
+QUICK = "FASTINFLUENCE_BENCH_QUICK" in os.environ
+"""Whether all that matters is that everything runs: tables are then small, and figures mean
+nothing."""
 DISTINCT = 1 << 20
 """Random numbers in a table; a longer one repeats them, which takes less time to make."""
 
@@ -49,8 +54,11 @@ class Workload:
 
 def reads(call: Callable[[], object], nbytes: float, threads: int | None = 1) -> Workload:
     """Compare with reading so many bytes."""
-    limit = Reader(threads)
+    limit = _reader(threads)
     return Workload(call, limit, nbytes / limit.nbytes)
+
+
+_reader = cache(Reader)  # one large array for all
 
 
 def multiplies(call: Callable[[], object], flops: float, dtype: DTypeLike = np.float64) -> Workload:
@@ -104,7 +112,8 @@ def sides(p: int, t: int) -> Any:
 
 def uncached(d: int, itemsize: int = 8) -> int:
     """Return the rows of d columns that no cache holds."""
-    return CACHES * last_level_cache() // (itemsize * d) + 1
+    nbytes = last_level_cache() // 16 if QUICK else CACHES * last_level_cache()
+    return nbytes // (itemsize * d) + 1
 
 
 # -- kernels ---------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from fastinfluence.errors import (
 
 if TYPE_CHECKING:
     from fastinfluence import solvers, targets
+    from fastinfluence.attacks import attack
     from fastinfluence.influence import Influence
     from fastinfluence.sinks import TopK, Total
     from fastinfluence.spec import activations, families, losses
@@ -40,6 +41,7 @@ _PLACES = {
     "TopK": "fastinfluence.sinks:TopK",
     "Total": "fastinfluence.sinks:Total",
     "activations": "fastinfluence.spec.activations",
+    "attack": "fastinfluence.attacks:attack",
     "families": "fastinfluence.spec.families",
     "losses": "fastinfluence.spec.losses",
     "solvers": "fastinfluence.solvers",
@@ -79,6 +81,7 @@ __all__ = [
     "Total",
     "UnsupportedError",
     "activations",
+    "attack",
     "families",
     "losses",
     "solvers",

@@ -19,7 +19,7 @@ from fastinfluence.solvers.base import Solver
 from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.choose import choose
 from fastinfluence.spec.mlp import MLP
-from fastinfluence.types import FloatArray
+from fastinfluence.types import BoolArray, FloatArray
 
 MAX_ITERATIONS = 200
 RUNAWAY_STEPS = 5
@@ -174,15 +174,25 @@ def relative_gradient(engine: Engine) -> float:
     """
     scale, g = engine.gradient_scale, np.abs(engine.gradient)
     share = np.where(scale > 0, g / np.where(scale > 0, scale, 1.0), 0.0)
-    if float(share.max(initial=0.0)) <= STALLED:
-        return float(share.max(initial=0.0))
+    worst = int(share.argmax())
+    if share[worst] <= STALLED:
+        return float(share[worst])
+    unit = np.zeros((len(g), 1))
+    unit[worst] = 1.0
+    bend = engine.hvp(unit)[worst]  # one pass; the whole diagonal only where it could matter
+    if not _idle(engine, g[[worst]], bend)[0]:
+        return float(share[worst])
+    return float(share[~_idle(engine, g, scales(engine))].max(initial=0.0))
+
+
+def _idle(engine: Engine, g: FloatArray, bend: FloatArray) -> BoolArray:
+    """Whether R cannot fall noticeably along coordinates of gradient g and curvature bend."""
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
     with np.errstate(over="ignore", invalid="ignore"):
-        bend = scales(engine)
+        bend = np.abs(bend)
         known = (bend > 0) & np.isfinite(bend)
         fall = 0.5 * g**2 / np.where(known, bend, 1.0)
-    idle = known & (fall <= STALLED**2 * abs(engine.objective) / unit)
-    return float(share[~idle].max(initial=0.0))
+        return np.asarray(known & (fall <= STALLED**2 * abs(engine.objective) / unit))
 
 
 def _stationary(engine: Engine, step: FloatArray) -> bool:

@@ -19,13 +19,15 @@ from fastinfluence.inputs import (
     one_of,
     positive_count,
 )
+from fastinfluence.kernel_space import KernelSpace
 from fastinfluence.labels import LabelCodec
 from fastinfluence.rows.base import Rows, available_threads
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.sources import as_rows
+from fastinfluence.spec.loss import Loss
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
-from fastinfluence.tables import Table, as_table
+from fastinfluence.tables import Table, as_table, check_same_order
 from fastinfluence.types import FloatArray
 
 DEVICES = ("cpu", "cuda")
@@ -37,7 +39,8 @@ class TestRows:
 
     For K predictions a row the offset is (t, K).
 
-    X keeps its own storage, whatever the training table has.
+    X keeps its own storage, whatever the training table has. Of a kernel machine X holds
+    features, and ``inputs`` the rows that they were made from.
     """
 
     __test__ = False  # not a test class, whatever its name suggests to a collector
@@ -45,6 +48,7 @@ class TestRows:
     X: Features
     y: FloatArray | None
     offset: FloatArray
+    inputs: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,11 @@ class Problem:
         Whether a weight counts identical rows, so that the number of rows is W.
     active : ActiveSet or None
         The columns that an l1 penalty left in, where the model has one.
+    sharp_loss : Loss or None
+        What the caller's estimator minimised, where ``spec`` holds a smoothed form of it: the
+        unit of what its refits show.
+    space : KernelSpace or None
+        The kernel behind the features, of a kernel machine; it is ``transform`` too.
     """
 
     spec: GLM | MLP
@@ -94,6 +103,8 @@ class Problem:
     transform: Callable[[Any], Any] | None = None
     frequency_weights: bool = False
     active: ActiveSet | None = None
+    sharp_loss: Loss | None = None
+    space: KernelSpace | None = None
 
     @classmethod
     def build(
@@ -117,6 +128,8 @@ class Problem:
             available_threads() if n_threads is None else positive_count(n_threads, "n_threads")
         )
         table = as_table(X)
+        for given, what in ((y, "y"), (sample_weight, "sample_weight"), (offset, "offset")):
+            check_same_order(X, given, what)
         rows = as_rows(table.values)
         check_finite_rows(rows, table.names, "X", threads)
         n = rows.n_rows
@@ -192,30 +205,47 @@ class Problem:
 
     def test_rows(self, X_test: Any, y_test: Any = None, offset_test: Any = None) -> TestRows:
         """Check test rows against this problem."""
-        table = self._test_table(X_test)
-        rows = as_rows(table.values)
-        t, d = rows.n_rows, rows.n_features
-        if d != self.rows.n_features:
-            raise InputError(
-                f"X_test has {d} columns but the model was trained on {self.rows.n_features}"
-            )
-        check_finite_rows(rows, self.feature_names, "X_test", 1)
+        for given, what in ((y_test, "y_test"), (offset_test, "offset_test")):
+            check_same_order(X_test, given, what, "X_test")
+        X, inputs = self.features(X_test)
+        t = len(X)
         if offset_test is None and self.offset is not None:
             raise InputError("the model was trained with an offset: give offset_test too")
-        offset: FloatArray = np.zeros(t if self.n_outputs == 1 else (t, self.n_outputs))
+        offset = self.no_offset(t)
         if offset_test is not None:
             offset = checked_offset(offset_test, t, self.n_outputs, "offset_test")
         y = None if y_test is None else self.codec.encode(y_test, t, "y_test")
-        return TestRows(rows.take(slice(None)), y, offset)
+        return TestRows(X, y, offset, inputs)
 
-    def _test_table(self, X_test: Any) -> Table:
+    def no_offset(self, t: int) -> FloatArray:
+        """Zeros in the shape of t rows' offsets: (t,), or (t, K) for K predictions a row."""
+        return np.zeros(t if self.n_outputs == 1 else (t, self.n_outputs))
+
+    def features(self, X: Any, what: str = "X_test") -> tuple[Features, FloatArray | None]:
+        """Check the caller's rows and turn them into this model's columns.
+
+        Of a kernel machine also the inputs that the features were made from.
+        """
+        if self.space is not None:
+            inputs = self.space.inputs(X, what)
+            return as_rows(self.space.features(inputs)).take(slice(None)), inputs
+        rows = as_rows(self._test_table(X, what).values)
+        if rows.n_features != self.rows.n_features:
+            raise InputError(
+                f"{what} has {rows.n_features} columns but the model was trained on "
+                f"{self.rows.n_features}"
+            )
+        check_finite_rows(rows, self.feature_names, what, 1)
+        return rows.take(slice(None)), None
+
+    def _test_table(self, X: Any, what: str) -> Table:
         if self.transform is not None:
-            X_test = self.transform(X_test)
-        table = as_table(X_test, "X_test")
+            X = self.transform(X)
+        table = as_table(X, what)
         if not (table.named and self.named):
             return table
         missing = [name for name in self.feature_names if name not in table.names]
         if missing:
-            raise InputError(f"X_test lacks the columns {listed(missing)}")
+            raise InputError(f"{what} lacks the columns {listed(missing)}")
         order = [table.names.index(name) for name in self.feature_names]
         return Table(table.values[:, order], self.feature_names, table.labels, named=True)

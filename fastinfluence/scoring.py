@@ -10,6 +10,7 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.engines.base import Engine
 from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.rows.base import Block
 from fastinfluence.sinks import Sink
@@ -17,7 +18,7 @@ from fastinfluence.solvers.base import Prepared, Solver
 from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.sketch import normal_draws
 from fastinfluence.spec.mlp import MLP
-from fastinfluence.types import Effect, FloatArray
+from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
 EFFECTS = ("removal", "upweight")
@@ -39,15 +40,20 @@ class Scale:
     derivative with respect to an extra weight ε·W on row i (Koh & Liang, eq. 1 and 2).
     """
 
-    factors: FloatArray
+    effect: Effect
+    problem: Problem
 
     @classmethod
     def of(cls, effect: Effect, engine: Engine) -> Scale:
         """The scale of every row, or InputError for an unknown effect."""
         if effect not in EFFECTS:
             raise InputError(f'effect={effect!r} is unknown: use "removal" or "upweight"')
-        problem = engine.problem
-        return cls(problem.w / problem.W if effect == "removal" else -np.ones(problem.n_rows))
+        return cls(effect, engine.problem)
+
+    def __getitem__(self, rows: slice | IntArray) -> FloatArray:
+        """The factors of some rows, shape (k,)."""
+        w = self.problem.w[rows]
+        return w / self.problem.W if self.effect == "removal" else -np.ones(len(w))
 
 
 def stream_scores(
@@ -63,7 +69,7 @@ def stream_scores(
     ``direct`` (t, n) is the derivative of each quantity with respect to each row's sample
     weight at fixed theta, for quantities that hold the weights themselves.
     """
-    scale = Scale.of(effect, engine).factors
+    scale = Scale.of(effect, engine)
     shift = S.T @ engine.fold
     n = engine.problem.n_rows
     collector = sink.open(S.shape[1], n, 1.0 if effect == "removal" else -1.0)
@@ -105,7 +111,7 @@ def self_influence(
     engine: Engine, prepared: Prepared, effect: Effect, progress: Progress | None = None
 ) -> FloatArray:
     """Every row's effect on its own loss: scale_i · ∇l_iᵀ H⁻¹ g_i, shape (n,)."""
-    scale = Scale.of(effect, engine).factors
+    scale = Scale.of(effect, engine)
     n, out = engine.problem.n_rows, np.empty(engine.problem.n_rows)
     from_fold = prepared.apply(engine.fold[:, None])[:, 0]
 
@@ -148,7 +154,7 @@ def sketched_self_influence(
     progress: Progress | None = None,
 ) -> SketchedScores:
     """:func:`self_influence` from k solves instead of n; the penalty's term is not estimated."""
-    scale = Scale.of(effect, engine).factors
+    scale = Scale.of(effect, engine)[:]
     n, done = engine.problem.n_rows, 0
     quadratic, along = np.zeros(n), np.zeros(n)
     fold = prepared.apply(engine.fold[:, None])

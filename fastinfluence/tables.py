@@ -54,6 +54,24 @@ def as_table(X: Any, what: str = "X") -> Table:
     return as_table(array, what)
 
 
+def check_same_order(X: Any, values: Any, what: str, table: str = "X") -> None:
+    """InputError where two pandas objects hold the same row labels in different orders.
+
+    Rows are paired by position, as in scikit-learn; that would pair the wrong ones.
+    """
+    if not (hasattr(X, "iloc") and hasattr(values, "iloc")):
+        return
+    own, other = X.index, values.index
+    if len(own) != len(other) or own.equals(other):
+        return
+    if own.is_unique and other.is_unique and other.isin(own).all():
+        raise InputError(
+            f"{what} has the row labels of {table} in another order, but rows are paired by "
+            f"position: pass {what}.loc[{table}.index], or {what}.to_numpy() if the positions "
+            "are right"
+        )
+
+
 def _numeric(X: np.ndarray[Any, Any], what: str) -> FloatArray:
     if X.ndim != 2:
         hint = f": use {what}.reshape(1, -1) for a single row" if X.ndim == 1 else ""

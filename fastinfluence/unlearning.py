@@ -42,6 +42,7 @@ def keep_rows(problem: Problem, kept: IntArray) -> Problem:
         offset=None if problem.offset is None else problem.offset[kept],
         labels=_kept_labels(problem.labels, kept),
         active=None if problem.active is None else problem.active.keep(kept),
+        space=None if problem.space is None else problem.space.keep(kept),
     )
 
 

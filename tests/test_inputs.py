@@ -98,6 +98,22 @@ def test_odd_inputs(name):
     check(*ODD[name])
 
 
+def test_pandas_rows_in_another_order_are_refused(rng):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(rng.standard_normal((20, 2)), columns=["a", "b"])
+    y = pandas.Series((rng.random(20) > 0.5).astype(float))
+    mixed = y.sample(frac=1.0, random_state=0)
+    spec = fi.GLM("logistic", l2=0.1)
+    with pytest.raises(fi.InputError, match=r"y has the row labels of X in another order"):
+        fi.Influence.fit(spec, frame, mixed)
+    with pytest.raises(fi.InputError, match=r"sample_weight\.loc\[X\.index\]"):
+        fi.Influence.fit(spec, frame, y, sample_weight=mixed + 1)
+    infl = fi.Influence.fit(spec, frame, mixed.to_numpy())
+    with pytest.raises(fi.InputError, match=r"y_test\.loc\[X_test\.index\]"):
+        infl.on_loss(frame, mixed)
+    infl.on_loss(frame.iloc[:5], y.iloc[:5].reset_index(drop=True) + 0.0)
+
+
 def test_test_columns_are_matched_by_name():
     pandas = pytest.importorskip("pandas")
     frame, other = (pandas.DataFrame(part, columns=list("abc")) for part in (X, X_test))

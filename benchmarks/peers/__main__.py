@@ -15,6 +15,7 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -44,6 +45,13 @@ def load(names: Sequence[str]) -> tuple[dict[str, ModuleType], dict[str, str]]:
         except ImportError as error:
             missing[name] = str(error)
     return found, missing
+
+
+def versions(peers: dict[str, ModuleType]) -> dict[str, str]:
+    """Versions of what takes part."""
+    used = [name for module in peers.values() for name in module.DISTRIBUTIONS]
+    others = {name: metadata.version(name) for name in ["numba", *used]}
+    return {"fastinfluence": fi.__version__} | others
 
 
 def quiet() -> None:
@@ -87,14 +95,15 @@ def main() -> None:
     quiet()
     started = time.perf_counter()
     peers, missing = load(args.only)
+    known = versions(peers)
     threads = Threads()
     limits = Limits.measured(threads)
     results = compare(peers, threads, shrink, repeats, patience)
-    names = dict.fromkeys(["fastinfluence", "numba"])
-    names |= dict.fromkeys(d for module in peers.values() for d in module.DISTRIBUTIONS)
     peaks = memory(peers, shrink)
-    text = page(results, missing, peaks, limits, names, repeats, patience)
+    text = page(results, missing, peaks, limits, known, repeats, patience)
     print(f"\n{text}\n{time.perf_counter() - started:.0f} s")
+    if args.quick:
+        print("The aims are meant for the full sizes, of which these are a tenth.")
     if out:
         out.write_text(text, encoding="utf-8")
 

@@ -12,6 +12,9 @@ import numpy as np
 from benchmarks.limits import best, interleaved
 from benchmarks.peers.threads import Threads
 
+HOPELESS = 2.0
+"""Times the fastest setting of a peer beyond which another is not tried again."""
+
 
 class Disagreement(AssertionError):
     """Two libraries gave different numbers for the same question."""
@@ -138,7 +141,8 @@ def measure(
 ) -> Result:
     """Compare the numbers, then time every entry in turn at each number of threads.
 
-    Calls of more than ``patience`` seconds are timed once, with one thread of BLAS.
+    Calls of more than ``patience`` seconds are timed once, with one thread of BLAS, as are settings
+    that take more than twice as long as another of the same name.
     """
     entries = comparison.entries
     with threads.limited(1):
@@ -147,7 +151,7 @@ def measure(
             if entry.check:
                 entry.run()  # the others have been compiled by now
         found = [(entry, _seconds(entry.run), 1) for entry in entries]
-    fast = {str(i): entry for i, (entry, once, _) in enumerate(found) if once <= patience}
+    fast = {str(i): found[i][0] for i in _worth_repeating(found, patience)}
     for count in threads.settings:
         with threads.limited(count):
             times = interleaved({i: entry.run for i, entry in fast.items()}, repeats)
@@ -156,6 +160,13 @@ def measure(
     for entry, seconds, count in sorted(found, key=lambda row: row[1]):
         timings.setdefault(entry.name, Timing(seconds, entry.setting, count))
     return Result(comparison, timings, errors)
+
+
+def _worth_repeating(found: list[tuple[Entry, float, int]], patience: float) -> list[int]:
+    least: dict[str, float] = {}
+    for entry, once, _ in found:
+        least[entry.name] = min(once, least.get(entry.name, patience / HOPELESS))
+    return [i for i, (e, once, _) in enumerate(found) if once <= HOPELESS * least[e.name]]
 
 
 def _seconds(call: Callable[[], Any]) -> float:

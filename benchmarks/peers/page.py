@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 from benchmarks.limits import gemm_rate, last_level_cache, n_cpus, read_bandwidth
@@ -37,14 +37,15 @@ class Limits:
 
     read: float  # bytes/s, all processors
     gemm: Mapping[int, float]  # threads of BLAS -> flop/s
+    load: float = 0.0  # processes that wanted to run in the last minute, this one aside
 
     @classmethod
     def measured(cls, threads: Threads) -> Limits:
-        rates = {}
+        rates, load = {}, os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
         for count in threads.settings:
             with threads.limited(count):
                 rates[count] = gemm_rate()
-        return cls(read_bandwidth(), rates)
+        return cls(read_bandwidth(), rates, load)
 
     @property
     def best_gemm(self) -> float:
@@ -56,7 +57,7 @@ def page(
     missing: Mapping[str, str],
     peaks: Iterable[tuple[Peak, float]],
     limits: Limits,
-    distributions: Iterable[str],
+    versions: Mapping[str, str],
     repeats: int,
     patience: float,
 ) -> str:
@@ -65,7 +66,7 @@ def page(
     return "\n".join(
         [
             HEAD.format(repeats=repeats, patience=patience, cpus=n_cpus()),
-            *_machine(limits, distributions),
+            *_machine(limits, versions),
             "## Times\n",
             *_times(results, missing),
             "",
@@ -75,7 +76,7 @@ def page(
     )
 
 
-def _machine(limits: Limits, distributions: Iterable[str]) -> list[str]:
+def _machine(limits: Limits, versions: Mapping[str, str]) -> list[str]:
     gemm = ", ".join(f"{rate / 1e9:.0f} with {n}" for n, rate in limits.gemm.items())
     return [
         "## The machine",
@@ -84,7 +85,8 @@ def _machine(limits: Limits, distributions: Iterable[str]) -> list[str]:
         f"- reads memory at {limits.read / 1e9:.1f} GB/s",
         f"- NumPy's float64 matrix product, in GFlop/s: {gemm} thread(s)",
         f"- Python {platform.python_version()}, "
-        + ", ".join(f"{name} {metadata.version(name)}" for name in distributions),
+        + ", ".join(f"{name} {version}" for name, version in versions.items()),
+        f"- {limits.load:.1f} other processes wanted to run when this began",
         f"- {datetime.now(UTC):%Y-%m-%d}",
         "",
     ]
@@ -126,13 +128,16 @@ def rows(result: Result) -> list[str]:
 
 
 def _timed(timing: Timing) -> str:
-    seconds = timing.seconds
+    return f"{_duration(timing.seconds)} [{timing.threads}]"
+
+
+def _duration(seconds: float) -> str:
     unit, factor = ("s", 1.0) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
-    return f"{seconds * factor:.3g} {unit} [{timing.threads}]"
+    return f"{seconds * factor:.3g} {unit}"
 
 
 def _times_faster(ratio: float) -> str:
-    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.3g}"
 
 
 def _memory(peaks: list[tuple[Peak, float]]) -> list[str]:
@@ -177,7 +182,7 @@ def _missed(result: Result, name: str, aim: float, limits: Limits) -> str:
     if asked.flops:
         floor = asked.flops / limits.best_gemm
         line += (
-            f" The matrix products alone take {floor * 1e3:.2g} ms at the rate measured above, so "
+            f" The matrix products alone take {_duration(floor)} at the rate measured above, so "
             f"{_times_faster(theirs / floor)} times is as far as this peer could be left behind."
         )
     return line

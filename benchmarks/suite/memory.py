@@ -7,6 +7,8 @@ from workloads import model, quiet, sides, sparse_table, table
 
 import fastinfluence as fi
 
+from .quick import choices, rows
+
 N, D, TESTS = 200_000, 32, 200  # X is 51 MB; a matrix of all scores would be 320 MB
 SOLVERS = fi.solvers
 CALLS = {
@@ -26,29 +28,32 @@ CALLS = {
     "diagnostics": lambda infl: infl.diagnostics().cooks_distance,
     "leave-one-out, 500 rows": lambda infl: infl.leave_one_out(np.arange(500), method="exact"),
 }
+SPARSE_CALLS = ("nothing: the data", "CG", "LiSSA", "scores, top 10")
 
 
 class PeakMemory:
     """The first call is the floor that the others stand on."""
 
-    params = (list(CALLS),)
+    params = (choices(CALLS),)
     param_names = ("call",)
 
     def setup(self, name):
         self.infl = model(*table(N, D))
 
     def peakmem_dense(self, name):
-        CALLS[name](self.infl)
+        for row in rows(CALLS, name):
+            CALLS[row](self.infl)
 
 
 class PeakMemorySparse:
     """The same on a longer table, a tenth of whose numbers are stored."""
 
-    params = (["nothing: the data", "CG", "LiSSA", "scores, top 10"],)
+    params = (choices(SPARSE_CALLS),)
     param_names = ("call",)
 
     def setup(self, name):
         self.infl = model(*sparse_table(4 * N, D))
 
     def peakmem_sparse(self, name):
-        CALLS[name](self.infl)
+        for row in rows(SPARSE_CALLS, name):
+            CALLS[row](self.infl)

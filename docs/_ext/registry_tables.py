@@ -14,6 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from fastinfluence.adapters import stats_models
+from fastinfluence.adapters.margin_readers import MARGIN_OBJECTIVES, MARGIN_READERS
 from fastinfluence.adapters.scikit_learn_readers import OBJECTIVES, READERS
 from fastinfluence.spec.families import FAMILIES
 from fastinfluence.spec.line import Line, Param
@@ -42,15 +43,16 @@ def families() -> Iterator[tuple[str, ...]]:
 def estimators() -> Iterator[tuple[str, ...]]:
     """Yield the head, then the models of each library that can be read."""
     yield "library", "models"
-    yield "scikit-learn", ", ".join(map(_code, sorted(READERS)))
+    yield "scikit-learn", ", ".join(map(_code, sorted(READERS | MARGIN_READERS)))
     yield "statsmodels", ", ".join(map(_code, sorted(stats_models.READERS)))
 
 
 def objectives() -> Iterator[tuple[str, ...]]:
     """Yield the head, then what each estimator of scikit-learn minimises."""
     yield "estimator", "loss", "reduction", "l2", "l1"
-    for name in sorted(READERS):
-        loss, reduction, l2, l1 = OBJECTIVES[name]
+    every = OBJECTIVES | MARGIN_OBJECTIVES
+    for name in sorted(every):
+        loss, reduction, l2, l1 = every[name]
         yield _code(name), _code(loss), reduction, _code(l2), _code(l1)
 
 

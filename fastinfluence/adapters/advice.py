@@ -22,18 +22,17 @@ ADVICE: dict[str, str] = {
     "RandomizedSearchCV": _BEST,
     "HuberRegressor": "its scale is fitted too: fi.losses.huber(delta=epsilon*scale_) holds it "
     "at its estimate, with fi.GLM and theta",
-    "LinearSVC": "fi.losses.squared_hinge() is its default loss, with fi.GLM and theta",
-    "LinearSVR": "fi.losses.smooth_eps_insensitive(t=...) smooths its loss, with fi.GLM",
     "MultiOutputClassifier": _PART,
     "MultiOutputRegressor": _PART,
     "OneVsOneClassifier": _PART,
     "OneVsRestClassifier": _PART,
+    "NuSVC": "its nu ties the penalty to the number of rows: fit SVC, which holds C",
+    "NuSVR": "its nu moves the width of the tube: fit SVR, which holds epsilon",
+    "OneClassSVM": "its labels are its own predictions, so no row has one to be harmful by",
     "QuantileRegressor": "fi.losses.smooth_quantile(tau=..., t=...) smooths its loss, with fi.GLM",
     "QuantReg": "fi.losses.smooth_quantile(tau=..., t=...) smooths its loss, with fi.GLM",
     "RLM": "its scale is fitted too: fi.losses.huber(delta=t*scale) holds it at its estimate, with "
     "fi.GLM and theta",
-    "SGDClassifier": "it stops far from the optimum: fit LogisticRegression",
-    "SGDRegressor": "it stops far from the optimum: fit Ridge",
     "TransformedTargetRegressor": "pass its .regressor_, with y as its .transformer_ gives it",
 }
 

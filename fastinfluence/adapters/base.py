@@ -10,6 +10,22 @@ from fastinfluence.types import FloatArray
 
 
 @dataclass(frozen=True)
+class Margins:
+    """How support vector machines are read.
+
+    Attributes
+    ----------
+    temperature : float or None
+        Width over which a hinge is smoothed; None for 0.003 of its unit.
+    max_rank : int
+        Most features that stand for a kernel: exact up to this many rows.
+    """
+
+    temperature: float | None = None
+    max_rank: int = 2000
+
+
+@dataclass(frozen=True)
 class Adapted:
     """A fitted model in this library's terms.
 
@@ -20,8 +36,11 @@ class Adapted:
     theta : ndarray, shape (p,)
     refit : callable
         Refits a clone of the estimator's last step on the rows given by position.
+    stationary : bool
+        Whether theta should be an optimum of the problem; not so where a hinge was smoothed.
     """
 
     problem: Problem
     theta: FloatArray
     refit: Refit
+    stationary: bool = True

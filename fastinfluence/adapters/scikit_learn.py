@@ -17,40 +17,57 @@ import numpy as np
 from fastinfluence.active_set import ActiveSet
 from fastinfluence.adapters.active_columns import Columns, active_set
 from fastinfluence.adapters.advice import refuse
-from fastinfluence.adapters.base import Adapted
+from fastinfluence.adapters.base import Adapted, Margins
+from fastinfluence.adapters.kernel_machines import adapt_machine, check_machine, has_kernel
+from fastinfluence.adapters.margin_readers import MARGIN_READERS
 from fastinfluence.adapters.pipelines import split_pipeline
 from fastinfluence.adapters.scikit_learn_networks import NETWORKS
 from fastinfluence.adapters.scikit_learn_readers import READERS, Objective
 from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.inputs import finite_matrix, positive
 from fastinfluence.labels import LabelCodec
 from fastinfluence.problem import Problem
 from fastinfluence.rows.sources import as_rows
+from fastinfluence.spec.loss import Loss
 from fastinfluence.tables import Table, as_table, as_vector
 from fastinfluence.types import FloatArray, IntArray
 
 SOFTMAX = ("LogisticRegression", "LogisticRegressionCV")
 """Estimators that fit one softmax over three classes or more."""
+ALL_READERS = READERS | MARGIN_READERS
+SMOOTHING = 3e-3
+"""Temperature by default: of the margin, or of the targets' standard deviation. Narrower ones
+follow retraining better where many rows share the margin, wider ones where few do."""
+SHARP = 1e-12
+"""Temperature, likewise, at which a smoothed loss is the sharp one to twelve digits."""
 
 
 def adapt_estimator(
-    fitted: Any, X: Any, y: Any, sample_weight: Any, n_threads: int | None
+    fitted: Any, X: Any, y: Any, sample_weight: Any, n_threads: int | None, margins: Margins
 ) -> Adapted:
     """The problem, theta and refitting procedure behind a fitted scikit-learn estimator."""
     transform, last = split_pipeline(fitted)
-    reader = READERS.get(type(last).__name__)
+    reader = ALL_READERS.get(type(last).__name__)
     if reader is None or not type(last).__module__.startswith("sklearn."):
-        refuse(last, (*READERS, *NETWORKS), "sklearn")
-    _check_fitted(last)
-    d, theta = int(np.shape(last.coef_)[-1]), _theta(last)
-    objective = reader(last, d)
+        refuse(last, (*ALL_READERS, *NETWORKS), "sklearn")
+    kernel = has_kernel(last)
+    (check_machine if kernel else _check_fitted)(last)
+    d = int(last.n_features_in_ if kernel else np.shape(last.coef_)[-1])
+    objective, sharp = at_temperature(reader(last, d), margins, y)
+    _check_weights(objective, last, sample_weight)
     full = as_table(X if transform is None else transform(X))
     if full.values.shape[1] != d:
         raise InputError(
             f"X has {full.values.shape[1]} columns but {type(last).__name__} was fitted on {d}"
         )
-    columns = Columns(transform, full, np.flatnonzero(theta[:d]) if objective.l1 else np.arange(d))
     classes = getattr(last, "classes_", None)
     weights = _class_weights(objective, classes, y, sample_weight)
+    codec = _codec(objective, classes, y)
+    if kernel:
+        out = adapt_machine(last, objective, full, y, weights, codec, transform, margins, n_threads)
+        return replace(out, problem=replace(out.problem, sharp_loss=sharp))
+    theta = _theta(last)
+    columns = Columns(transform, full, np.flatnonzero(theta[:d]) if objective.l1 else np.arange(d))
     active = _active(objective, full, theta, columns.kept)
     problem = Problem.build(
         objective.spec,
@@ -58,14 +75,42 @@ def adapt_estimator(
         y,
         sample_weight=weights,
         n_threads=n_threads,
-        codec=_codec(objective, classes, y),
+        codec=codec,
         transform=columns if objective.l1 else transform,
     )
     kept = np.append(columns.kept, np.arange(d, len(theta)))
     own = None if weights is None else problem.w
     refit = _refitter(objective, full.values, y, own, len(theta))
-    problem = replace(problem, active=active)
-    return Adapted(problem, theta[kept], lambda rows: refit(rows)[kept])
+    problem = replace(problem, active=active, sharp_loss=sharp)
+    return Adapted(problem, theta[kept], lambda rows: refit(rows)[kept], objective.stationary)
+
+
+def at_temperature(objective: Objective, margins: Margins, y: Any) -> tuple[Objective, Loss | None]:
+    """The objective with its hinge smoothed as asked for, and the hinge itself.
+
+    By default over 0.003 of the margin, or of the targets' standard deviation.
+    """
+    if objective.smooth is None:
+        if margins.temperature is not None:
+            raise InputError("temperature smooths the hinge of an SVM; this loss has no kink")
+        return objective, None
+    real = isinstance(objective.spec.loss.y_domain, str)
+    unit = float(np.std(finite_matrix(y, "y"))) or 1.0 if real else 1.0
+    width = SMOOTHING * unit
+    if margins.temperature is not None:
+        width = positive(margins.temperature, "temperature")
+    spec = replace(objective.spec, loss=objective.smooth(width))
+    stationary = objective.unweighted  # descent is judged: it may have stopped anywhere
+    return replace(objective, spec=spec, stationary=stationary), objective.smooth(SHARP * unit)
+
+
+def _check_weights(objective: Objective, estimator: Any, sample_weight: Any) -> None:
+    if objective.unweighted and (sample_weight is not None or objective.class_weight is not None):
+        raise UnsupportedError(
+            f"{type(estimator).__name__} divides its weighted losses by the number of rows, so a "
+            "removed row would change the penalty's share: fit it without weights, or describe "
+            "the model with fi.GLM"
+        )
 
 
 def _active(
@@ -96,7 +141,7 @@ def _theta(estimator: Any) -> FloatArray:
             rows = np.vstack([rows, np.asarray(estimator.intercept_, dtype=np.float64)])
         return rows.ravel()
     coef = np.asarray(estimator.coef_, dtype=np.float64).ravel()
-    if not estimator.fit_intercept:
+    if not getattr(estimator, "fit_intercept", True):  # libsvm always fits one
         return coef
     return np.append(coef, np.asarray(estimator.intercept_, dtype=np.float64).ravel())
 
@@ -122,10 +167,8 @@ def _class_weights(objective: Objective, classes: Any, y: Any, sample_weight: An
     labels = as_vector(y, "y")
     # "balanced" counts rows in ridge classifiers and, in newer releases, weights in logistic ones.
     counted = {}
-    if (
-        not objective.signs
-        and "sample_weight" in inspect.signature(compute_class_weight).parameters
-    ):
+    by_weight = not objective.signs if objective.by_weight is None else objective.by_weight
+    if by_weight and "sample_weight" in inspect.signature(compute_class_weight).parameters:
         counted["sample_weight"] = sample_weight
     per_class = compute_class_weight(objective.class_weight, classes=classes, y=labels, **counted)
     own = per_class[np.searchsorted(classes, labels)]

@@ -34,6 +34,15 @@ class Objective:
         Coefficient of Σ|theta_j|, in the reduction of the spec.
     l1_intercept : float
         The same of the intercept.
+    smooth : callable or None
+        The family of losses by temperature, where what was minimised has a kink; ``spec`` then
+        holds any member of it.
+    by_weight : bool or None
+        Whether "balanced" class weights count sample weights; None: unless ``signs``.
+    unweighted : bool
+        Whether sample weights would change the penalty's share, so that none are read.
+    stationary : bool
+        Whether the fitted parameters should be an optimum of ``spec``.
     """
 
     spec: GLM
@@ -42,15 +51,21 @@ class Objective:
     class_weight: Any = None
     l1: float = 0.0
     l1_intercept: float = 0.0
+    smooth: Callable[[float], Loss] | None = None
+    by_weight: bool | None = None
+    unweighted: bool = False
+    stationary: bool = True
 
 
-def _frozen(estimator: Any, **held: Any) -> Any:
+def frozen_clone(estimator: Any, **held: Any) -> Any:
+    """A clone that starts afresh, with some parameters held."""
     from sklearn.base import clone
 
     return clone(estimator).set_params(warm_start=False, **held)
 
 
-def _refuse(estimator: Any, option: str, value: Any, advice: str) -> None:
+def refuse_option(estimator: Any, option: str, value: Any, advice: str) -> None:
+    """Raise UnsupportedError naming an option's value and what to do."""
     raise UnsupportedError(f"{type(estimator).__name__}({option}={value!r}): {advice}")
 
 
@@ -64,17 +79,17 @@ def _logistic(estimator: Any, d: int, C: float | None = None) -> Objective:
     if len(estimator.classes_) > 2:
         return _softmax(estimator, inverse, l1, l2)
     if getattr(estimator, "multi_class", "auto") == "multinomial":
-        _refuse(estimator, "multi_class", "multinomial", 'two classes: refit with "auto"')
+        refuse_option(estimator, "multi_class", "multinomial", 'two classes: refit with "auto"')
     penalty: Any = l2
     penalized, l1_intercept = False, 0.0
     if estimator.solver == "liblinear" and estimator.fit_intercept:
         if estimator.dual:
-            _refuse(estimator, "dual", True, "refit with dual=False, the same optimum")
+            refuse_option(estimator, "dual", True, "refit with dual=False, the same optimum")
         scale = float(estimator.intercept_scaling)
         penalized, l1_intercept = l2 > 0, l1 / scale
         penalty = np.append(np.full(d, l2), l2 / scale**2) if penalized else 0.0
     plain = type(estimator) is LogisticRegression
-    frozen = _frozen(estimator) if plain else _plain_logistic(estimator, inverse, ratio)
+    frozen = frozen_clone(estimator) if plain else _plain_logistic(estimator, inverse, ratio)
     frozen.set_params(class_weight=None)
     spec = GLM("logistic", penalty, estimator.fit_intercept, penalized, reduction="sum")
     weight = estimator.class_weight
@@ -85,7 +100,7 @@ def _softmax(estimator: Any, C: float, l1: float, l2: float) -> Objective:
     """Three classes or more: one softmax over all of them."""
     way = getattr(estimator, "multi_class", "auto")
     if way == "ovr" or estimator.solver == "liblinear":
-        _refuse(
+        refuse_option(
             estimator,
             "multi_class" if way == "ovr" else "solver",
             way if way == "ovr" else "liblinear",
@@ -93,7 +108,7 @@ def _softmax(estimator: Any, C: float, l1: float, l2: float) -> Objective:
             'solver="lbfgs"',
         )
     if l1 > 0:
-        _refuse(
+        refuse_option(
             estimator,
             "l1_ratio",
             _l1_ratio(estimator),
@@ -103,7 +118,7 @@ def _softmax(estimator: Any, C: float, l1: float, l2: float) -> Objective:
     from sklearn.linear_model import LogisticRegression
 
     plain = type(estimator) is LogisticRegression
-    frozen = _frozen(estimator) if plain else _plain_logistic(estimator, C, 0.0)
+    frozen = frozen_clone(estimator) if plain else _plain_logistic(estimator, C, 0.0)
     frozen.set_params(class_weight=None)
     spec = GLM("multinomial", l2, estimator.fit_intercept, reduction="sum")
     return Objective(spec, frozen, class_weight=estimator.class_weight)
@@ -148,7 +163,9 @@ _SHARED = (
 
 def _logistic_cv(estimator: Any, d: int) -> Objective:
     if not estimator.refit:
-        _refuse(estimator, "refit", False, "averaged coefficients are no optimum: use refit=True")
+        refuse_option(
+            estimator, "refit", False, "averaged coefficients are no optimum: use refit=True"
+        )
     return _logistic(estimator, d, C=float(np.ravel(estimator.C_)[0]))
 
 
@@ -159,7 +176,7 @@ def _least_squares(estimator: Any, d: int) -> Objective:
 def _ridge(estimator: Any, d: int, signs: bool = False) -> Objective:
     alpha = np.ravel(estimator.alpha)
     if len(alpha) not in (1, d):
-        _refuse(estimator, "alpha", estimator.alpha, "give one number")
+        refuse_option(estimator, "alpha", estimator.alpha, "give one number")
     return _squared(estimator, float(alpha[0]), _frozen_plain(estimator), signs)
 
 
@@ -174,7 +191,9 @@ def _ridge_cv(estimator: Any, d: int) -> Objective:
 def _elastic_net(estimator: Any, d: int, l1_ratio: float | None = None) -> Objective:
     """1/(2W) Σ w (y − f)² + alpha·l1_ratio·|theta|₁ + ½·alpha·(1 − l1_ratio)·theta²."""
     if estimator.positive:
-        _refuse(estimator, "positive", True, "the constrained optimum is not stationary: refit")
+        refuse_option(
+            estimator, "positive", True, "the constrained optimum is not stationary: refit"
+        )
     alpha = float(getattr(estimator, "alpha_", getattr(estimator, "alpha", 0.0)))
     chosen = getattr(estimator, "l1_ratio_", estimator.l1_ratio) if l1_ratio is None else l1_ratio
     ratio = float(chosen)
@@ -187,7 +206,7 @@ def _plain_net(estimator: Any, alpha: float, l1_ratio: float) -> Any:
     from sklearn.linear_model import ElasticNet
 
     if hasattr(estimator, "alpha"):
-        return _frozen(estimator, precompute=False)
+        return frozen_clone(estimator, precompute=False)
     names = ("fit_intercept", "max_iter", "random_state", "selection", "tol")
     options = {name: getattr(estimator, name) for name in names}
     return ElasticNet(alpha=alpha, l1_ratio=l1_ratio, **options)
@@ -201,7 +220,9 @@ def _frozen_plain(estimator: Any) -> Any:
 
 def _squared(estimator: Any, l2: float, frozen: Any, signs: bool = False) -> Objective:
     if getattr(estimator, "positive", False):
-        _refuse(estimator, "positive", True, "the constrained optimum is not stationary: refit")
+        refuse_option(
+            estimator, "positive", True, "the constrained optimum is not stationary: refit"
+        )
     spec = GLM("squared", l2, estimator.fit_intercept, reduction="sum")
     weight = None
     if signs:
@@ -212,7 +233,7 @@ def _squared(estimator: Any, l2: float, frozen: Any, signs: bool = False) -> Obj
 
 def _glm(estimator: Any, d: int, loss: Callable[[Any], Loss]) -> Objective:
     spec = GLM(loss(estimator), float(estimator.alpha), estimator.fit_intercept, reduction="mean")
-    return Objective(spec, _frozen(estimator))
+    return Objective(spec, frozen_clone(estimator))
 
 
 def _tweedie_loss(estimator: Any) -> Loss:

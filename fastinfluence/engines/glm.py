@@ -6,12 +6,13 @@ from functools import cached_property
 
 import numpy as np
 
+from fastinfluence.engines.glm_values import GLMValues
 from fastinfluence.engines.root import CurvatureRoot
 from fastinfluence.engines.row_curvature import RowCurvature
-from fastinfluence.errors import InputError, LossError, UnsupportedError
+from fastinfluence.errors import LossError, UnsupportedError
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem, TestRows
-from fastinfluence.rows.base import Block
+from fastinfluence.rows.base import FEW, Block
 from fastinfluence.rows.features import Features, squared
 from fastinfluence.types import FloatArray, IntArray
 
@@ -21,7 +22,7 @@ CURVATURES = {"hessian": "d2", "gauss-newton": "d2", "fisher": "fisher"}
 """Pointwise output behind each curvature. f is linear in theta, so Gauss–Newton is the Hessian."""
 
 
-class GLMEngine:
+class GLMEngine(GLMValues):
     """A GLM linearised at ``theta``.
 
     Attributes
@@ -43,8 +44,6 @@ class GLMEngine:
         self.problem: Problem = problem
         self.theta: FloatArray = theta
         self.curvature = curvature
-        self._program = problem.spec.loss.program
-        self._params = problem.spec.loss.param_values
         output = CURVATURES[curvature]
         if output not in self._program.outputs:
             raise UnsupportedError(
@@ -144,9 +143,9 @@ class GLMEngine:
         def task(block: Block) -> FloatArray:
             return block.X.hvp(scale[block.rows], V)
 
-        single = V.shape[1] == 1
-        threads = rows.threads(V.shape[1], self.problem.n_threads)
-        return rows.map_reduce(task, _add, threads, once=single)
+        t = V.shape[1]
+        threads = rows.threads(t, self.problem.n_threads)
+        return rows.map_reduce(task, _add, threads, once=t <= FEW)
 
     @cached_property
     def row_curvature(self) -> RowCurvature:
@@ -197,7 +196,18 @@ class GLMEngine:
         """∇x (∇l_i · s) for the chosen rows, shape (k, d): d1 s + d2 (x̃·s) coef."""
         d = self.problem.rows.n_features
         along = self.problem.rows.take(rows).linear(s)
-        return self.d1[rows, None] * s[None, :d] + (self.d2[rows] * along)[:, None] * self.theta[:d]
+        (d2,) = self.row_pointwise(rows, "d2")  # the loss's own, whatever the curvature
+        return self.d1[rows, None] * s[None, :d] + (d2 * along)[:, None] * self.theta[:d]
+
+    def label_dot(self, rows: IntArray, S: FloatArray) -> FloatArray:
+        """∂y (∇l_i · s) for the chosen rows and every column of S, shape (t, k)."""
+        (mixed,) = self.row_pointwise(rows, "d1_y")
+        return self.problem.rows.take(rows).row_dot(S, mixed)
+
+    def row_pointwise(self, rows: IntArray, *outputs: str) -> tuple[FloatArray, ...]:
+        """Pointwise outputs at the chosen rows, each (k,)."""
+        y = self.problem.y[rows]
+        return pointwise.evaluate(self._program, self._params, self.f[rows], y, outputs)
 
     # -- gradients of single rows ------------------------------------------------------
 
@@ -228,59 +238,6 @@ class GLMEngine:
             return design
         slope = self.predictions(test, self.theta[:, None], "mean_d1")
         return slope * design
-
-    # -- values at other parameters ----------------------------------------------------
-
-    def test_pointwise(
-        self, test: TestRows, Theta: FloatArray, outputs: tuple[str, ...]
-    ) -> tuple[FloatArray, ...]:
-        """Pointwise outputs at the test rows for every column of Theta (p, k), each (t, k)."""
-        if test.y is None:
-            raise InputError("y_test is needed to evaluate the loss of test rows")
-        F = test.X.linear(Theta) + test.offset[:, None]
-        return pointwise.evaluate(self._program, self._params, F, test.y, outputs)
-
-    def test_losses(self, test: TestRows, Theta: FloatArray) -> FloatArray:
-        """Loss of each test row at every column of Theta (p, k), shape (t, k)."""
-        return self.test_pointwise(test, Theta, ("value",))[0]
-
-    def total_gradients(self, Theta: FloatArray) -> FloatArray:
-        """Σ_i w_i ∇l_i at every column of Theta (p, k), shape (p, k); no penalty."""
-        problem, Theta = self.problem, np.ascontiguousarray(Theta)
-        kernel = pointwise.kernel(self._program, ("d1",))
-
-        def task(block: Block) -> FloatArray:
-            F = block.X.linear(Theta)
-            if problem.offset is not None:
-                F += problem.offset[block.rows, None]
-            kernel(F, problem.y[block.rows], self._params, F)
-            F *= problem.w[block.rows, None]
-            return block.X.transposed(F, len(Theta))
-
-        return problem.rows.map_reduce(task, np.add, problem.n_threads)
-
-    def set_gradients(
-        self, Theta: FloatArray, rows: IntArray, owner: IntArray, scale: FloatArray
-    ) -> FloatArray:
-        """Σ scale_i ∇l_i over the rows of each owner j, at column j of Theta, shape (k, p)."""
-        X, problem = self.problem.rows.take(rows), self.problem
-        f = X.paired(np.ascontiguousarray(Theta.T), owner)
-        if problem.offset is not None:
-            f += problem.offset[rows]
-        (d1,) = pointwise.evaluate(self._program, self._params, f, problem.y[rows], ("d1",))
-        return X.grouped(scale * d1, owner, Theta.shape[1], len(Theta))
-
-    def predictions(self, test: TestRows, Theta: FloatArray, output: str) -> FloatArray:
-        """Predictions of the test rows at every column of Theta (p, k), shape (t, k)."""
-        F = test.X.linear(Theta) + test.offset[:, None]
-        if output == "raw":
-            return F
-        if output not in self._program.outputs:
-            loss = self.problem.spec.loss.name
-            raise UnsupportedError(f'the loss {loss} has no mean function: use output="raw"')
-        y = np.zeros(len(F)) if test.y is None else test.y
-        (mean,) = pointwise.evaluate(self._program, self._params, F, y, (output,))
-        return mean
 
     def design(self, X: Features) -> FloatArray:
         """X as a dense float64 array, with a column of ones where the model has an intercept."""

@@ -105,7 +105,7 @@ def make_report(infl: InfluenceBase) -> Report:
     status = infl.fit_status
     return Report(
         model=f"{spec.loss.name}, n = {problem.n_rows}, p = {problem.n_params}, "
-        f"{spec.reduction} form, damping {infl._settings.damping:g}",
+        f"{spec.reduction} form, damping {infl._settings.damping:g}{_origin(infl)}",
         gradient_norm=infl.gradient_norm,
         relative_gradient=infl.relative_gradient,
         fit="given" if status is None else f"fitted in {status.iterations} steps, {status.message}",
@@ -121,6 +121,17 @@ def make_report(infl: InfluenceBase) -> Report:
         suggested_damping=damping,
         warnings=tuple(_warnings(infl, probe, lowest, damping)),
     )
+
+
+def _origin(infl: InfluenceBase) -> str:
+    """What stands behind the features and the loss, where they are not the caller's own."""
+    problem, told = infl._problem, []
+    if problem.space is not None:
+        told.append(problem.space.note)
+    if problem.sharp_loss is not None:
+        width = problem.spec.loss.params["t"]
+        told.append(f"a hinge smoothed over {width:.3g} for scores")
+    return "".join(f"; {text}" for text in told)
 
 
 def _proof(infl: InfluenceBase) -> tuple[IntArray, Agreement | None]:
@@ -156,7 +167,8 @@ def _warnings(infl: InfluenceBase, probe: Solution, lowest: float, damping: floa
     found = []
     if not probe.converged.all():
         found.append(f"the solver did not converge: {probe.status[0]}")
-    if infl.relative_gradient > 1e-3:
+    trained_smooth = infl._problem.sharp_loss is None or infl.fit_status is not None
+    if infl.relative_gradient > 1e-3 and trained_smooth:
         found.append("theta is not stationary, scores assume that it is: use infl.polish()")
     if conditioning.null_space.shape[1]:
         found.append("H is singular: minimum-norm solutions (collinear columns?)")

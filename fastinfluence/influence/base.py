@@ -127,7 +127,7 @@ class InfluenceBase:
             )
         return solution.x
 
-    @property
+    @cached_property
     def relative_gradient(self) -> float:
         """Largest |∇R_j| relative to what its sum cancels from: 0 at the optimum, at most 1."""
         return relative_gradient(self._engine)

@@ -9,9 +9,10 @@ from fastinfluence.errors import FastInfluenceWarning
 from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
+from fastinfluence.influence.replacements import Replacements
 from fastinfluence.influence.statistics import Statistics
 from fastinfluence.influence.subsets import Subsets
-from fastinfluence.inputs import checked_theta, positive
+from fastinfluence.inputs import checked_theta, positive, positive_count
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.removal import Refit
@@ -22,7 +23,7 @@ from fastinfluence.start import starting_point
 from fastinfluence.types import FloatArray
 
 
-class Influence(Statistics, Subsets):
+class Influence(Statistics, Subsets, Replacements):
     """Influence of training rows on a fitted model (Koh & Liang 2017).
 
     Never fits: ``theta`` is taken as it is. Use :meth:`fit` to fit, :meth:`from_estimator` for
@@ -157,6 +158,8 @@ class Influence(Statistics, Subsets):
         curvature: str = "hessian",
         n_threads: int | None = None,
         progress: bool | Progress | None = None,
+        temperature: float | None = None,
+        max_rank: int = 2000,
     ) -> Self:
         """Wrap a fitted scikit-learn model, a Pipeline that ends with one, or statsmodels results.
 
@@ -171,18 +174,27 @@ class Influence(Statistics, Subsets):
             What a scikit-learn model was fitted with. statsmodels results hold their weights.
         solver, damping, curvature, n_threads, progress
             As in :class:`Influence`.
+        temperature : float, optional
+            For support vector machines: the width over which their hinge is smoothed for scores,
+            at the weights trained on the hinge itself. In the unit of the margin (or, for
+            regression, of y); by default 0.003 (of the standard deviation of y).
+        max_rank : int, default 2000
+            For kernel machines: how many features stand for the kernel. Exact for tables of up
+            to as many rows; a Nyström approximation beyond, which the report then says.
 
         Raises
         ------
         UnsupportedError
             Naming the estimator or the option that is not supported, and what to do.
         """
-        from fastinfluence.adapters import adapt
+        from fastinfluence.adapters import Margins, adapt
 
         settings = Settings.of(solver, damping, curvature, progress)
-        adapted = adapt(fitted, X, y, sample_weight, n_threads)
+        margins = Margins(temperature, positive_count(max_rank, "max_rank"))
+        adapted = adapt(fitted, X, y, sample_weight, n_threads, margins)
         out = cls._of(adapted.problem, adapted.theta, settings, refit=adapted.refit)
-        out._warn_if_far()
+        if adapted.stationary:
+            out._warn_if_far()
         return out
 
     def polish(self, tol: float = 1e-9) -> Self:

@@ -55,7 +55,7 @@ class Scores(InfluenceBase):
         (I_up,params, eq. 1).
         """
         chosen = checked_rows(rows, self.n_rows)
-        factors = Scale.of(effect, self._engine).factors[chosen, None]
+        factors = Scale.of(effect, self._engine)[chosen][:, None]
         g = self._engine.row_gradients(chosen) + self._engine.fold
         return factors * self._solve(np.ascontiguousarray(g.T)).T
 

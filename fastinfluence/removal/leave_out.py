@@ -11,12 +11,13 @@ import numpy as np
 
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import OUTPUTS, GLMEngine
-from fastinfluence.engines.linearize import linearize
+from fastinfluence.engines.linearize import linearize, single_output
 from fastinfluence.engines.mlp import MLPEngine
 from fastinfluence.engines.multinomial import MultinomialEngine
 from fastinfluence.errors import FastInfluenceWarning, NoOptimumError
 from fastinfluence.fit import minimize, reachable
 from fastinfluence.inputs import listed, one_of
+from fastinfluence.problem import TestRows
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.active import warn_changed_sets
 from fastinfluence.removal.by_classes import ClassLeaveOutInverse
@@ -68,10 +69,20 @@ class Removal:
     engine: Engine
 
     def on_loss(self, X_test: Any, y_test: Any, offset_test: Any = None) -> FloatArray:
-        """Loss after removal minus loss before, shape (t, k); no penalty."""
+        """Loss after removal minus loss before, shape (t, k); no penalty.
+
+        Where the model's hinge was smoothed, ``method="refit"`` reports the hinge itself, which
+        the estimator minimised, and the other methods the smoothed loss.
+        """
         test = self.engine.problem.test_rows(X_test, y_test, offset_test)
-        new = self.engine.test_losses(test, self.theta.T)
-        return new - self.engine.test_losses(test, self.theta_old[:, None])
+        return self._losses(test, self.theta.T) - self._losses(test, self.theta_old[:, None])
+
+    def _losses(self, test: TestRows, Theta: FloatArray) -> FloatArray:
+        sharp = self.engine.problem.sharp_loss
+        if self.method != "refit" or sharp is None:
+            return self.engine.test_losses(test, Theta)
+        engine = single_output(self.engine, "a smoothed loss")
+        return engine.test_pointwise(test, Theta, ("value",), sharp)[0]
 
     def on_prediction(
         self, X_test: Any, output: str = "raw", offset_test: Any = None
@@ -261,8 +272,7 @@ def _named(removal: Removal, which: IntArray) -> str:
     """The rows or groups of some removals, for a message."""
     sets = removal.sets
     what = "row" if sets.singles else "group"
-    names = [str(sets.rows[j] if sets.singles else j) for j in which[:6]]
-    return f"{what} {listed(names)} ({len(which)} in all)"
+    return f"{what} {listed([str(sets.rows[j] if sets.singles else j) for j in which])}"
 
 
 def _warn_undetermined(removal: Removal) -> None:

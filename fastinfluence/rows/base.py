@@ -9,10 +9,9 @@ execution differs only in :func:`ordered_map_reduce`.
 from __future__ import annotations
 
 import os
-from collections import deque
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -27,6 +26,8 @@ MIN_BLOCK_ROWS = 64
 SPANS = 16
 """Spans of a pass. A thread takes one at a time: handing out single blocks costs as much as half
 a block's work where they are read at the speed of memory."""
+FEW = 64
+"""Right-hand sides up to which a product with dense rows is a compiled kernel; BLAS takes more."""
 THREAD_BYTES = 1 << 23
 """Below this many bytes a pass costs less than starting threads."""
 
@@ -118,27 +119,67 @@ def ordered_map_reduce(
         at = range(ends[k], ends[k + 1])
         return _fold((task(block(cuts[i], cuts[i + 1])) for i in at), combine)
 
-    every = range(len(ends) - 1)
-    if n_threads <= 1:
-        return _fold(map(span, every), combine)
-    with ThreadPoolExecutor(n_threads, thread_name_prefix="fastinfluence") as pool:
-        return _fold(_in_order(pool, span, every, 2 * n_threads), combine)
+    if n_threads <= 1 or len(ends) == 2:
+        return _fold(map(span, range(len(ends) - 1)), combine)
+    return _Shared(span, len(ends) - 1, combine, n_threads).result()
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, task: Callable[[int], T], items: Sequence[int], window: int
-) -> Iterator[T]:
-    waiting: deque[Future[T]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(task, item))
-            if len(waiting) >= window:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
+class _Shared(Generic[T]):
+    """Spans taken by several threads, of which the caller's is one; folded in order."""
+
+    def __init__(
+        self, span: Callable[[int], T], count: int, combine: Callable[[T, T], T], n_threads: int
+    ) -> None:
+        self._span, self._count, self._combine = span, count, combine
+        self._n_threads = min(n_threads, count)
+        self._changed = threading.Condition()
+        self._taken = self._folded = 0
+        self._waiting: dict[int, T] = {}
+        self._total: list[T] = []
+        self._error: BaseException | None = None
+
+    def result(self) -> T:
+        """Work until every span is folded; raise the first error of any thread."""
+        helpers = [
+            threading.Thread(target=self._work, name=f"fastinfluence-{k}", daemon=True)
+            for k in range(1, self._n_threads)
+        ]
+        for helper in helpers:
+            helper.start()
+        self._work()
+        for helper in helpers:
+            helper.join()
+        if self._error is not None:
+            raise self._error
+        return self._total[0]
+
+    def _work(self) -> None:
+        try:
+            while (k := self._take()) is not None:
+                self._add(k, self._span(k))
+        except BaseException as error:  # of any kind: it is raised in the caller's thread
+            with self._changed:
+                self._error = self._error or error
+                self._changed.notify_all()
+
+    def _take(self) -> int | None:
+        """The next span, once few enough results wait; None where nothing is left to do."""
+        with self._changed:
+            while self._error is None and self._taken - self._folded >= 2 * self._n_threads:
+                self._changed.wait()
+            if self._error is not None or self._taken == self._count:
+                return None
+            self._taken += 1
+            return self._taken - 1
+
+    def _add(self, k: int, result: T) -> None:
+        with self._changed:
+            self._waiting[k] = result
+            while self._folded in self._waiting:
+                ready = self._waiting.pop(self._folded)
+                self._total = [self._combine(self._total[0], ready) if self._total else ready]
+                self._folded += 1
+            self._changed.notify_all()
 
 
 def _fold(results: Iterator[T], combine: Callable[[T, T], T]) -> T:

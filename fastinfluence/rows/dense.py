@@ -11,6 +11,7 @@ from fastinfluence.kernels.cpu import glm as kernels
 from fastinfluence.kernels.cpu import scores
 from fastinfluence.rows.base import (
     BLOCK_BYTES,
+    FEW,
     MIN_BLOCK_ROWS,
     THREAD_BYTES,
     Block,
@@ -21,6 +22,9 @@ from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
+
+CACHED_BYTES = 1 << 19
+"""Bytes of rows that several passes of one product find in the second-level cache."""
 
 
 class DenseFeatures(Features):
@@ -86,7 +90,7 @@ class DenseFeatures(Features):
     def row_dot(self, S: FloatArray, scale: FloatArray) -> FloatArray:
         """scale_i x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
         d = self.n_features
-        out: FloatArray = S[:d].T @ self.X.T
+        out: FloatArray = S[:d].T @ self.toarray().T  # cast as it lies, not transposed
         scores.finish(out, S[d] if len(S) > d else np.zeros(S.shape[1]), scale)
         return out
 
@@ -96,12 +100,21 @@ class DenseFeatures(Features):
         return out
 
     def hvp(self, scale: FloatArray, V: FloatArray) -> FloatArray:
-        """Σ_i scale_i x̃_i (x̃_i·v) for every column of V (p, t); a single column in one pass."""
-        if V.shape[1] != 1:
+        """Σ_i scale_i x̃_i (x̃_i·v) for every column of V (p, t); few columns in one pass."""
+        p, t = V.shape
+        if t > FEW:
             return super().hvp(scale, V)
-        out = np.zeros(len(V))
-        kernels.hvp_block(self.X, scale, np.ascontiguousarray(V[:, 0], dtype=np.float64), out)
-        return out[:, None]
+        if t == 1:
+            out = np.zeros(p)
+            kernels.hvp_block(self.X, scale, np.ascontiguousarray(V[:, 0], dtype=np.float64), out)
+            return out[:, None]
+        sides = np.zeros((-(-t // 4) * 4, p))
+        sides[:t] = V.T
+        sums = np.zeros_like(sides)
+        for at in self.pieces(self.n_features, CACHED_BYTES):  # stays there for all the sides
+            for k in range(0, len(sides), 4):
+                kernels.hvp_four(self.X[at], scale[at], sides[k : k + 4], sums[k : k + 4])
+        return np.ascontiguousarray(sums[:t].T)
 
     def _add_gram(self, scale: FloatArray, out: FloatArray) -> None:
         d = self.n_features
@@ -142,7 +155,7 @@ class DenseRows:
 
     def threads(self, n_columns: int, n_threads: int) -> int:
         """Threads for products with so many columns: several columns are left to BLAS."""
-        return n_threads if n_columns == 1 else 1
+        return n_threads if n_columns <= FEW else 1
 
     def map_reduce(
         self,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastinfluence.rows.base import FEW
+
 GRAM = 1 / 3.8e10
 """Per multiply-add of a symmetric product."""
 GEMM = 1 / 2.2e10
@@ -28,6 +30,8 @@ FUSED_ENTRY = 3.5e-10
 CACHED_ENTRY = 1.5e-10
 """The same where X stays in the last-level cache from step to step."""
 CACHED_ENTRIES = 1 << 21
+KERNEL_ENTRY, KERNEL_SIDE = 2e-10, 6.5e-11
+"""One entry of X in the product with few vectors, and what each of them adds."""
 SIDE_ENTRY = 2e-9
 """Per row and side of a product with several sides."""
 VECTOR_ENTRY = 2e-8
@@ -91,6 +95,8 @@ def products(size: Size) -> float:
     if size.t == 1:
         small = size.entries <= CACHED_ENTRIES
         return size.entries * (CACHED_ENTRY if small else FUSED_ENTRY)
+    if size.t <= FEW:
+        return size.entries * (KERNEL_ENTRY + size.t * KERNEL_SIDE)
     several = 2 * size.entries * size.t * GEMM + size.n * size.t * SIDE_ENTRY
     return size.entries * ENTRY + several
 

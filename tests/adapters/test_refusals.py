@@ -11,7 +11,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 
 import fastinfluence as fi
 
@@ -55,8 +54,6 @@ REFUSED = {
         THREE,
         "OneVsRestClassifier.*estimators_",
     ),
-    "linear SVC": (LinearSVC, BINARY, "LinearSVC.*squared_hinge"),
-    "SGD": (lm.SGDRegressor, REAL, "SGDRegressor.*fit Ridge"),
     "Huber": (lm.HuberRegressor, REAL, "HuberRegressor.*huber"),
     "forest": (RandomForestClassifier, BINARY, r"RandomForestClassifier.*fi\.GLM"),
     "subclass": (Mine, REAL, r"Mine is not supported: a subclass of Ridge.*Copy"),

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("threadpoolctl")
 
 import fastinfluence as fi
-from benchmarks.peers.__main__ import PEERS, load
+from benchmarks.peers.__main__ import PEERS, load, versions
 from benchmarks.peers.compare import Comparison, Disagreement, Entry, agree, disagreement, measure
 from benchmarks.peers.page import Limits, page, rows
 from benchmarks.peers.peak import POSSIBLE, Peak, grown
@@ -108,7 +108,7 @@ def test_the_page_names_missing_peers_and_missed_aims():
     )
     result = measure(asked, Threads(), repeats=1)
     limits = Limits(1e10, {1: 1e9})
-    text = page([result], {"pyDVL": "No module named 'torch'"}, [], limits, ["numpy"], 1, 2.0)
+    text = page([result], {"pyDVL": "No module named 'torch'"}, [], limits, versions({}), 1, 2.0)
     assert "not installed: No module named 'torch'" in text
     assert "not 1,000" in text
     assert "take 1 ms at the rate" in text

@@ -1,0 +1,97 @@
+"""Another source with some of its rows replaced, without a copy of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import reduce
+from typing import TypeVar
+
+import numpy as np
+from scipy.sparse import csr_array, issparse, vstack
+
+from fastinfluence.rows.base import Block, Rows
+from fastinfluence.rows.features import Features
+from fastinfluence.rows.sources import as_rows
+from fastinfluence.types import IntArray
+
+T = TypeVar("T")
+
+
+class OverlayRows:
+    """The rows of any source, a few of them replaced.
+
+    A pass hands the source's blocks on as they are; a block with a replaced row is handed on in
+    parts, between which the new rows stand.
+
+    Parameters
+    ----------
+    source : Rows
+    at : ndarray of int, shape (k,)
+        Distinct positions.
+    new : Features
+        The k rows that stand there.
+    """
+
+    def __init__(self, source: Rows, at: IntArray, new: Features) -> None:
+        order = np.argsort(at)
+        self.source, self.at = source, at[order]
+        self.new = as_storage(new, source)[order]
+        self.n_rows, self.n_features = source.n_rows, source.n_features
+        self.dtype, self.density = source.dtype, source.density
+        self.block_rows = int(getattr(source, "block_rows", source.n_rows))
+
+    def threads(self, n_columns: int, n_threads: int) -> int:
+        """As the source's."""
+        return self.source.threads(n_columns, n_threads)
+
+    def map_reduce(
+        self,
+        task: Callable[[Block], T],
+        combine: Callable[[T, T], T],
+        n_threads: int = 1,
+        once: bool = False,
+    ) -> T:
+        """Apply ``task`` to every block, in parts where rows were replaced; combine in order."""
+        return self.source.map_reduce(
+            lambda block: reduce(combine, map(task, self._parts(block))), combine, n_threads, once
+        )
+
+    def _parts(self, block: Block) -> Iterator[Block]:
+        first, last = (int(j) for j in np.searchsorted(self.at, (block.start, block.stop)))
+        before = block.start
+        for j in range(first, last):
+            row = int(self.at[j])
+            if row > before:
+                yield Block(before, row, block.X[before - block.start : row - block.start])
+            yield Block(row, row + 1, self.new[j : j + 1])
+            before = row + 1
+        if before == block.start:
+            yield block
+        elif before < block.stop:
+            yield Block(before, block.stop, block.X[before - block.start :])
+
+    def take(self, rows: IntArray | slice) -> Features:
+        """The chosen rows."""
+        wanted = np.arange(self.n_rows)[rows]
+        place = np.minimum(np.searchsorted(self.at, wanted), len(self.at) - 1)
+        changed = self.at[place] == wanted
+        base = self.source.take(rows)
+        if not changed.any():
+            return base
+        order = np.where(changed, len(wanted) + place, np.arange(len(wanted)))
+        return stacked(base, self.new)[order]
+
+
+def stacked(above: Features, below: Features) -> Features:
+    """The rows of two tables of the same storage, one after the other."""
+    a, b = above.native(), below.native()
+    both = vstack([a, b], format="csr") if issparse(a) else np.concatenate([a, b])
+    return as_rows(both).take(slice(None))
+
+
+def as_storage(X: Features, rows: Rows) -> Features:
+    """The same numbers stored as ``rows`` stores its own: sparse or dense; never rounded."""
+    sparse = issparse(rows.take(slice(0, 1)).native())
+    if sparse == issparse(X.native()):
+        return X
+    return as_rows(csr_array(X.native()) if sparse else X.toarray()).take(slice(None))
