@@ -26,18 +26,21 @@ if TYPE_CHECKING:
     from fastinfluence.attacks import attack
     from fastinfluence.influence import Influence
     from fastinfluence.sinks import TopK, Total
-    from fastinfluence.spec import families, losses
+    from fastinfluence.spec import activations, families, losses
     from fastinfluence.spec.loss import Loss
+    from fastinfluence.spec.mlp import MLP
     from fastinfluence.spec.models import GLM
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "GLM": "fastinfluence.spec.models:GLM",
+    "MLP": "fastinfluence.spec.mlp:MLP",
     "Influence": "fastinfluence.influence:Influence",
     "Loss": "fastinfluence.spec.loss:Loss",
     "TopK": "fastinfluence.sinks:TopK",
     "Total": "fastinfluence.sinks:Total",
+    "activations": "fastinfluence.spec.activations",
     "attack": "fastinfluence.attacks:attack",
     "families": "fastinfluence.spec.families",
     "losses": "fastinfluence.spec.losses",
@@ -65,6 +68,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "GLM",
+    "MLP",
     "FastInfluenceError",
     "FastInfluenceWarning",
     "Influence",
@@ -76,6 +80,7 @@ __all__ = [
     "TopK",
     "Total",
     "UnsupportedError",
+    "activations",
     "attack",
     "families",
     "losses",

@@ -13,6 +13,15 @@ from fastinfluence.problem import Problem
 from fastinfluence.types import FloatArray, IntArray
 
 
+def scales(engine: Engine) -> FloatArray:
+    """Sizes of the curvature along each parameter, shape (p,), not negative.
+
+    The diagonal's, or for a network Gauss–Newton's, which costs a pass.
+    """
+    cheap = getattr(engine, "scales", None)
+    return np.abs(engine.diagonal()) if cheap is None else np.asarray(cheap())
+
+
 @dataclass(frozen=True)
 class Gauge:
     """The structural null directions of a model with one prediction per class.
@@ -25,44 +34,54 @@ class Gauge:
     Attributes
     ----------
     rows : ndarray of int
-        Rows of theta (width, K) without a penalty.
+        Rows without a penalty of the table (height, K) that theta holds from ``start`` on.
     K : int
+    start : int
+        Zero for a GLM, whose theta is that table; the last layer's first entry for an MLP.
     """
 
     rows: IntArray
     K: int
+    start: int = 0
 
     @classmethod
     def of(cls, problem: Problem, damping: float = 0.0) -> Gauge | None:
         """The directions, or None where every direction has curvature by construction."""
-        if problem.n_outputs == 1 or damping > 0:
+        if not problem.spec.vector or damping > 0:
             return None
-        rows = np.flatnonzero((problem.l2.reshape(-1, problem.n_outputs) == 0).all(axis=1))
-        return cls(rows, problem.n_outputs) if len(rows) else None
+        K = problem.n_outputs
+        start = problem.spec.gauge_start(problem.rows.n_features, K)
+        rows = np.flatnonzero((problem.l2[start:].reshape(-1, K) == 0).all(axis=1))
+        return cls(rows, K, start) if len(rows) else None
+
+    def _blocks(self, V: FloatArray) -> FloatArray:
+        """The table's part of V (p, t) as a view (height, K, t)."""
+        part = V[self.start :]
+        return part.reshape(len(part) // self.K, self.K, V.shape[1])
 
     def project(self, B: FloatArray) -> FloatArray:
         """B (p, t) without its part along the directions."""
         out = np.array(B)
-        blocks = out.reshape(len(B) // self.K, self.K, B.shape[1])
+        blocks = self._blocks(out)
         blocks[self.rows] -= blocks[self.rows].mean(axis=1, keepdims=True)
         return out
 
     def sizes(self, diagonal: FloatArray) -> FloatArray:
         """A curvature for each direction: its row's mean over the K − 1 others, or 1."""
-        means = diagonal.reshape(-1, self.K)[self.rows].sum(axis=1) / (self.K - 1)
+        means = diagonal[self.start :].reshape(-1, self.K)[self.rows].sum(axis=1) / (self.K - 1)
         return np.where(means > 0, means, 1.0)
 
     def complete(self, matrix: FloatArray, sizes: FloatArray) -> None:
         """Give a dense (p, p) matrix these curvatures along the directions, in place."""
-        blocks = matrix.reshape(-1, self.K, len(matrix) // self.K, self.K)
-        blocks[self.rows, :, self.rows, :] += sizes[:, None, None] / self.K
+        for j, size in zip(self.rows, sizes, strict=True):
+            first = self.start + j * self.K
+            matrix[first : first + self.K, first : first + self.K] += size / self.K
 
     def along(self, V: FloatArray, sizes: FloatArray) -> FloatArray:
         """What :meth:`complete` adds to a product with V (p, t)."""
         out = np.zeros_like(V)
-        sums = V.reshape(len(V) // self.K, self.K, V.shape[1])[self.rows].sum(axis=1)
-        blocks = out.reshape(len(V) // self.K, self.K, V.shape[1])
-        blocks[self.rows] = (sizes[:, None] / self.K * sums)[:, None, :]
+        sums = self._blocks(V)[self.rows].sum(axis=1)
+        self._blocks(out)[self.rows] = (sizes[:, None] / self.K * sums)[:, None, :]
         return out
 
 
@@ -120,6 +139,10 @@ class Curvature(LinearOperator):  # type: ignore[misc]
         """Diagonal, shape (p,); one pass over the rows."""
         return self.engine.diagonal() + self.damping
 
+    def scales(self) -> FloatArray:
+        """Sizes along each parameter for preconditioning, shape (p,), not negative."""
+        return scales(self.engine) + self.damping
+
     def dense(self) -> FloatArray:
         """The matrix itself, shape (p, p), computed once and kept; read-only."""
         if self._dense is None:
@@ -149,7 +172,7 @@ class Completed(Curvature):
     def __init__(self, operator: Curvature, gauge: Gauge) -> None:
         super().__init__(operator.engine, operator.damping)
         self._original, self._gauge = operator, gauge
-        self._plain = operator.diagonal()
+        self._plain = operator.scales()
         self._sizes = gauge.sizes(self._plain)
 
     def _matmat(self, V: FloatArray) -> FloatArray:
@@ -157,8 +180,15 @@ class Completed(Curvature):
 
     def diagonal(self) -> FloatArray:
         """Diagonal, shape (p,)."""
-        out = self._plain.copy()
-        out.reshape(-1, self._gauge.K)[self._gauge.rows] += self._sizes[:, None] / self._gauge.K
+        return self._with_sizes(super().diagonal())
+
+    def scales(self) -> FloatArray:
+        """Sizes along each parameter, shape (p,)."""
+        return self._with_sizes(self._plain)
+
+    def _with_sizes(self, plain: FloatArray) -> FloatArray:
+        out, gauge = plain.copy(), self._gauge
+        out[gauge.start :].reshape(-1, gauge.K)[gauge.rows] += self._sizes[:, None] / gauge.K
         return out
 
     def dense(self) -> FloatArray:

@@ -6,22 +6,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastinfluence.curvature import Curvature
+from fastinfluence.curvature import Curvature, scales
+from fastinfluence.descent import descend
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import linearize
-from fastinfluence.errors import LossError, NoOptimumError, SolverError
+from fastinfluence.errors import NoOptimumError, SolverError
 from fastinfluence.inputs import listed
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, silent
+from fastinfluence.search import gradient_norm, line_search
 from fastinfluence.solvers.base import Solver
 from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.choose import choose
+from fastinfluence.spec.mlp import MLP
 from fastinfluence.types import BoolArray, FloatArray
 
 MAX_ITERATIONS = 200
 RUNAWAY_STEPS = 5
 """Steps that stay long after the gradient has vanished before the optimum is called absent."""
-MAX_HALVINGS = 40
 STALLED = 1e-6
 """Relative gradient above which no point is stationary, however small the units of the loss."""
 ROUNDING_SHARE = 1e-12
@@ -29,7 +31,6 @@ ROUNDING_SHARE = 1e-12
 ROUNDING = "stopped where rounding hides further progress"
 LOOSE = 0.1
 """Relative residual of the first step where CG takes it."""
-EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class FitStatus:
     iterations: int
     message: str
 
+    @property
+    def stationary(self) -> bool:
+        """Whether it ended where the gradient vanishes, as far as rounding lets it."""
+        return self.message in ("converged", ROUNDING)
+
 
 @dataclass(frozen=True)
 class _Tolerance:
@@ -66,12 +72,6 @@ class _Tolerance:
         return float(np.abs(step).max()) <= self.tol * (1 + float(np.abs(engine.theta).max()))
 
 
-def gradient_norm(engine: Engine) -> float:
-    """‖∇R‖₂ in the spec's own reduction."""
-    unit = 1.0 if engine.problem.mean_form else engine.problem.W
-    return float(np.linalg.norm(engine.gradient)) * unit
-
-
 def minimize(
     problem: Problem,
     theta: FloatArray,
@@ -81,6 +81,9 @@ def minimize(
 ) -> tuple[FloatArray, FitStatus]:
     """Minimise the problem's objective from ``theta`` by Newton's method.
 
+    An MLP goes to a stationary point near ``theta`` (:mod:`fastinfluence.descent`), with solves of
+    its own whatever the ``solver``; its status says so where none is reached.
+
     Stops when ‖∇R‖ ≤ tol and max_j |(H⁻¹∇R)_j| ≤ tol·(1 + ‖theta‖∞), or where rounding
     forbids further progress, which the status then says.
 
@@ -89,6 +92,9 @@ def minimize(
     NoOptimumError
         If the objective keeps falling along a direction: separable data, an empty category.
     """
+    if isinstance(problem.spec, MLP):
+        end = descend(problem, theta, tol, progress)
+        return end.engine.theta, _status(end.engine, end.step, end.iterations, end.message)
     tolerance = _Tolerance(tol)
     engine = linearize(problem, theta)
     newton = _Newton(solver, gradient_norm(engine))
@@ -102,7 +108,7 @@ def minimize(
         runaway = runaway + 1 if flat else 0
         if runaway > RUNAWAY_STEPS and not _bounded_below(engine):
             raise NoOptimumError(_runaway_message(engine, step))
-        moved = _line_search(engine, step)
+        moved = line_search(engine, step)
         if moved is None:
             if not _stationary(engine, step):
                 raise NoOptimumError(_edge_message(engine))
@@ -150,38 +156,6 @@ class _Newton:
         return replace(self._chosen, tol=max(self._chosen.tol, LOOSE * min(1.0, fall) ** 0.5))
 
 
-def _line_search(engine: Engine, step: FloatArray) -> Engine | None:
-    """The first of theta − step·2⁻ᵏ that lowers the objective, or None where rounding decides."""
-    slope = float(step @ engine.gradient)
-    unit = 1.0 if engine.problem.mean_form else engine.problem.W
-    # The errors of f move the objective too, by what the gradient's sum cancels from.
-    terms = float(engine.gradient_scale @ np.abs(engine.theta))
-    rounding = 8 * EPS * max(abs(engine.objective), abs(slope) * unit, terms * unit)
-    length = 1.0
-    for _ in range(MAX_HALVINGS):
-        trial = _try(engine, engine.theta - length * step)
-        if trial is not None:
-            fall = engine.objective - trial.objective
-            if fall >= 1e-4 * length * slope * unit and fall > rounding:
-                return trial
-            if abs(fall) <= rounding and gradient_norm(trial) < 0.9 * gradient_norm(engine):
-                return trial
-        length /= 2
-        if length * float(np.abs(step).max()) <= EPS * float(np.abs(engine.theta).max()):
-            return None
-    return None
-
-
-def _try(engine: Engine, theta: FloatArray) -> Engine | None:
-    """The engine at theta, or None where theta leaves the loss's domain or overflows."""
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            trial = engine.at(theta)
-    except LossError:
-        return None
-    return trial if np.isfinite(trial.objective) else None
-
-
 def _status(engine: Engine, step: FloatArray, iterations: int, message: str) -> FitStatus:
     return FitStatus(gradient_norm(engine), float(np.abs(step).max()), iterations, message)
 
@@ -208,7 +182,7 @@ def relative_gradient(engine: Engine) -> float:
     bend = engine.hvp(unit)[worst]  # one pass; the whole diagonal only where it could matter
     if not _idle(engine, g[[worst]], bend)[0]:
         return float(share[worst])
-    return float(share[~_idle(engine, g, engine.diagonal())].max(initial=0.0))
+    return float(share[~_idle(engine, g, scales(engine))].max(initial=0.0))
 
 
 def _idle(engine: Engine, g: FloatArray, bend: FloatArray) -> BoolArray:

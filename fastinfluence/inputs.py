@@ -76,8 +76,8 @@ def checked_weights(values: Any, n: int) -> FloatArray:
     return w
 
 
-def checked_theta(theta: Any, p: int, d: int, n_outputs: int = 1) -> FloatArray:
-    """The flat parameter vector, shape (p,)."""
+def checked_theta(theta: Any, p: int, d: int, n_outputs: int = 1, layout: str = "") -> FloatArray:
+    """The flat parameter vector, shape (p,); ``layout`` says of what, by default of a GLM."""
     try:
         out = np.array(theta, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -86,7 +86,9 @@ def checked_theta(theta: Any, p: int, d: int, n_outputs: int = 1) -> FloatArray:
         parts = f"{d} coefficients" + (", then the intercept" if p > d * n_outputs else "")
         if n_outputs > 1:
             parts += f", {n_outputs} classes each: an array (rows, {n_outputs}) raveled in C order"
-        raise InputError(f"theta has shape {out.shape} but the model needs ({p},): {parts}")
+        raise InputError(
+            f"theta has shape {out.shape} but the model needs ({p},): {layout or parts}"
+        )
     if not np.isfinite(out).all():
         raise InputError(f"theta[{int(np.flatnonzero(~np.isfinite(out))[0])}] is not finite")
     return out

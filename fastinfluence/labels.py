@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastinfluence.errors import InputError
-from fastinfluence.inputs import finite_vector, listed
+from fastinfluence.inputs import finite_matrix, finite_vector, listed
 from fastinfluence.spec.multinomial import LABELS
 from fastinfluence.tables import as_vector
 from fastinfluence.types import BoolArray, FloatArray
@@ -39,15 +39,19 @@ class LabelCodec:
     loss: Loss
     classes: np.ndarray[Any, Any] | None = None
     values: tuple[float, ...] = (0.0, 1.0)
+    columns: int = 1
+    """Columns of y, where it is a table of numbers."""
 
     @property
     def n_outputs(self) -> int:
-        """Predictions per row: K for a loss with one for each class, else 1."""
-        return len(self.values) if self.loss.y_domain == LABELS else 1
+        """Predictions per row: one for each class or column of y."""
+        return len(self.values) if self.loss.y_domain == LABELS else self.columns
 
     @classmethod
-    def learn(cls, loss: Loss, y: Any) -> LabelCodec:
-        """The encoding that the training targets ask for."""
+    def learn(cls, loss: Loss, y: Any, takes_vectors: bool = False) -> LabelCodec:
+        """The encoding that the training targets ask for; y (n, K) where vectors are taken."""
+        if takes_vectors and np.ndim(y) == 2 and np.shape(y)[1] > 1:
+            return cls(loss, columns=int(np.shape(y)[1]))
         if loss.y_domain == LABELS:
             return cls.of_classes(loss, _unique(as_vector(y, "y")))
         if isinstance(loss.y_domain, str) or len(loss.y_domain) != 2:
@@ -76,7 +80,12 @@ class LabelCodec:
         return cls(loss, classes, tuple(float(k) for k in range(len(classes))))
 
     def encode(self, y: Any, n: int, what: str = "y") -> FloatArray:
-        """Targets as finite float64, shape (n,), inside the loss's domain."""
+        """Targets as finite float64, shape (n,) or (n, K), inside the loss's domain."""
+        if self.columns > 1:
+            table = finite_matrix(y, what)
+            if table.shape != (n, self.columns):
+                raise InputError(f"{what} has shape {table.shape}: give ({n}, {self.columns})")
+            return table
         if as_vector(y, what).dtype.kind == "c":
             raise InputError(f"{what} holds complex numbers: give real ones or labels")
         if self.classes is None:

@@ -25,6 +25,7 @@ from fastinfluence.rows.base import Rows, available_threads
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.sources import as_rows
 from fastinfluence.spec.loss import Loss
+from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
 from fastinfluence.tables import Table, as_table, check_same_order
 from fastinfluence.types import FloatArray
@@ -56,10 +57,10 @@ class Problem:
 
     Attributes
     ----------
-    spec : GLM
+    spec : GLM or MLP
     rows : Rows
         n rows of d features.
-    y : ndarray, shape (n,)
+    y : ndarray, shape (n,), or (n, K) for a vector of K targets a row
         Targets as the loss wants them.
     w : ndarray, shape (n,)
         Sample weights; ones when none were given.
@@ -88,7 +89,7 @@ class Problem:
         The kernel behind the features, of a kernel machine; it is ``transform`` too.
     """
 
-    spec: GLM
+    spec: GLM | MLP
     rows: Rows
     y: FloatArray
     w: FloatArray
@@ -108,7 +109,7 @@ class Problem:
     @classmethod
     def build(
         cls,
-        spec: GLM,
+        spec: GLM | MLP,
         X: Any,
         y: Any,
         sample_weight: Any = None,
@@ -119,8 +120,8 @@ class Problem:
         transform: Callable[[Any], Any] | None = None,
     ) -> Problem:
         """Check everything the caller gave; raise one clear InputError, or return a Problem."""
-        if not isinstance(spec, GLM):
-            raise InputError(f"spec is a {type(spec).__name__}: pass fi.GLM(...)")
+        if not isinstance(spec, (GLM, MLP)):
+            raise InputError(f"spec is a {type(spec).__name__}: pass fi.GLM(...) or fi.MLP(...)")
         if one_of(device, DEVICES, "device") != "cpu":
             raise UnsupportedError('device="cuda" is not available in this version: use "cpu"')
         threads = (
@@ -132,7 +133,7 @@ class Problem:
         rows = as_rows(table.values)
         check_finite_rows(rows, table.names, "X", threads)
         n = rows.n_rows
-        codec = codec or LabelCodec.learn(spec.loss, y)
+        codec = codec or LabelCodec.learn(spec.loss, y, spec.takes_vectors)
         w = np.ones(n) if sample_weight is None else checked_weights(sample_weight, n)
         return cls(
             spec=spec,
@@ -197,8 +198,9 @@ class Problem:
     @cached_property
     def param_names(self) -> list[str]:
         """Names of the entries of theta."""
-        classes = self.codec.classes if self.n_outputs > 1 else None
-        named = () if classes is None else tuple(str(label) for label in classes)
+        classes = self.codec.classes
+        outputs = range(self.n_outputs) if classes is None else classes
+        named = tuple(str(label) for label in outputs) if self.n_outputs > 1 else ()
         return self.spec.param_names(self.feature_names, named)
 
     def test_rows(self, X_test: Any, y_test: Any = None, offset_test: Any = None) -> TestRows:

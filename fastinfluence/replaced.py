@@ -9,9 +9,10 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import linearize
-from fastinfluence.fit import gradient_norm, minimize, reachable
+from fastinfluence.fit import minimize, reachable
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.overlay import OverlayRows
+from fastinfluence.search import gradient_norm
 from fastinfluence.solvers.base import Prepared
 from fastinfluence.solvers.choose import choose
 from fastinfluence.types import FloatArray, IntArray

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from fastinfluence.engines.base import Engine
 from fastinfluence.errors import InputError
 from fastinfluence.types import FloatArray
@@ -26,10 +24,8 @@ class Penalised:
                 f"the spec has {len(spec.l2)} numbers l2, so there is no derivative by one: use "
                 "per_coefficient=True"
             )
-        share = np.ones(engine.n_params)
-        if spec.fit_intercept and not spec.penalize_intercept:
-            share[-engine.problem.n_outputs :] = 0.0
-        return cls(share)
+        problem = engine.problem
+        return cls(spec.shared_l2(problem.rows.n_features, problem.n_outputs))
 
 
 def by_penalty(engine: Engine, S: FloatArray) -> FloatArray:

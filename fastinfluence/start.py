@@ -8,10 +8,11 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.sparse.linalg import LinearOperator, lsmr
 
-from fastinfluence.errors import NoOptimumError
+from fastinfluence.errors import InputError, NoOptimumError
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem
 from fastinfluence.rows.features import Features
+from fastinfluence.spec.mlp import MLP
 from fastinfluence.types import FloatArray
 
 DENSE_BYTES = 1 << 28
@@ -20,14 +21,21 @@ SEARCH = 30.0
 """Half-width of the search for a constant, on the logarithmic (or logit) scale of its domain."""
 
 
-def starting_point(problem: Problem) -> FloatArray:
+def starting_point(problem: Problem, seed: int | None = None) -> FloatArray:
     """A theta, shape (p,), at which every row's linear predictor lies in the loss's domain.
+
+    For an MLP weights drawn with the seed (0 by default), uniform with variance
+    2/(fan_in + fan_out) (Glorot & Bengio 2010), and biases of zero.
 
     Raises
     ------
     NoOptimumError
         If none is found: without an intercept, or with offsets wider than the domain.
     """
+    if isinstance(problem.spec, MLP):
+        return _network_start(problem, problem.spec, 0 if seed is None else seed)
+    if seed is not None:
+        raise InputError("seed draws the starting weights of an MLP: a GLM starts from zeros")
     low, high = problem.spec.loss.f_domain
     theta: FloatArray = np.zeros(problem.n_params)
     if math.isinf(low) and math.isinf(high):
@@ -48,6 +56,20 @@ def starting_point(problem: Problem) -> FloatArray:
             "link whose domain is the real line"
         )
     return theta
+
+
+def _network_start(problem: Problem, spec: MLP, seed: int) -> FloatArray:
+    rng, K = np.random.default_rng(seed), problem.n_outputs
+    low, high = spec.loss.f_domain
+    parts: list[FloatArray] = []
+    for a, b in spec.shapes(problem.rows.n_features, K):
+        bound = np.sqrt(6.0 / (a + b))
+        parts += [rng.uniform(-bound, bound, a * b), np.zeros(b)]
+    if not (math.isinf(low) and math.isinf(high)):  # f constant, inside the loss's domain
+        offset = np.zeros(1) if problem.offset is None else problem.offset
+        parts[-1][:] = _best_constant(problem, low, high) - offset.mean()
+        parts[-2][:] = 0.0
+    return np.concatenate(parts)
 
 
 def _least_squares(X: Features, target: FloatArray) -> FloatArray:

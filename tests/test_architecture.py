@@ -28,6 +28,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("scoring",),
     ("sinks",),
     ("fit",),
+    ("descent",),
+    ("search",),
     ("start",),
     ("solvers",),
     ("curvature",),

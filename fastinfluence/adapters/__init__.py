@@ -24,11 +24,16 @@ def adapt(
     origins = {parent.__module__.partition(".")[0] for parent in type(fitted).__mro__}
     if "sklearn" in origins:
         from fastinfluence.adapters.scikit_learn import adapt_estimator
+        from fastinfluence.adapters.scikit_learn_networks import adapt_network, is_network
 
         if X is None or y is None:
             raise InputError(
                 f"{type(fitted).__name__} does not keep its rows: pass the X and y it was fitted on"
             )
+        if is_network(fitted):
+            if margins.temperature is not None:
+                raise InputError("temperature smooths the hinge of an SVM; a network has none")
+            return adapt_network(fitted, X, y, sample_weight, n_threads)
         return adapt_estimator(fitted, X, y, sample_weight, n_threads, margins)
     if "statsmodels" in origins:
         from fastinfluence.adapters.stats_models import adapt_results

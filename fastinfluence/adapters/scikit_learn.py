@@ -21,6 +21,7 @@ from fastinfluence.adapters.base import Adapted, Margins
 from fastinfluence.adapters.kernel_machines import adapt_machine, check_machine, has_kernel
 from fastinfluence.adapters.margin_readers import MARGIN_READERS
 from fastinfluence.adapters.pipelines import split_pipeline
+from fastinfluence.adapters.scikit_learn_networks import NETWORKS
 from fastinfluence.adapters.scikit_learn_readers import READERS, Objective
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.inputs import finite_matrix, positive
@@ -48,7 +49,7 @@ def adapt_estimator(
     transform, last = split_pipeline(fitted)
     reader = ALL_READERS.get(type(last).__name__)
     if reader is None or not type(last).__module__.startswith("sklearn."):
-        refuse(last, ALL_READERS, "sklearn")
+        refuse(last, (*ALL_READERS, *NETWORKS), "sklearn")
     kernel = has_kernel(last)
     (check_machine if kernel else _check_fitted)(last)
     d = int(last.n_features_in_ if kernel else np.shape(last.coef_)[-1])

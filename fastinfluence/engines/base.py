@@ -66,6 +66,10 @@ class Engine(Protocol):
         """Which curvature :meth:`hvp` multiplies with."""
 
     @property
+    def passes(self) -> float:
+        """Work of a product for each row and parameter, in that of a generalised linear model."""
+
+    @property
     def f(self) -> FloatArray:
         """Raw predictions, shape (n,), or (n, K) for K of them a row."""
 

@@ -53,6 +53,8 @@ class GLMEngine(GLMValues):
         self._linearize(("value", "d1", output))
         self.fold: FloatArray = problem.pull(theta) if problem.mean_form else np.zeros_like(theta)
 
+    passes = 1.0
+
     @property
     def n_params(self) -> int:
         """Length p of theta."""

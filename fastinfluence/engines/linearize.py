@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.mlp import MLPEngine
 from fastinfluence.engines.multinomial import MultinomialEngine
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.problem import Problem
+from fastinfluence.spec.mlp import MLP
 from fastinfluence.types import FloatArray
 
 
 def linearize(problem: Problem, theta: FloatArray, curvature: str = "hessian") -> Engine:
     """The problem's model linearised at theta (p,)."""
+    if isinstance(problem.spec, MLP):
+        return MLPEngine(problem, theta, curvature)
     if problem.spec.vector:
         return MultinomialEngine(problem, theta, curvature)
     return GLMEngine(problem, theta, curvature)
@@ -21,6 +25,11 @@ def single_output(engine: Engine, what: str) -> GLMEngine:
     """The engine, where each row has one prediction; UnsupportedError naming what needs that."""
     if isinstance(engine, GLMEngine):
         return engine
+    if isinstance(engine.problem.spec, MLP):
+        raise UnsupportedError(
+            f"{what} is defined for generalised linear models, not for an MLP: fit an fi.GLM, or "
+            "use leave_one_out() and on_prediction(), which an MLP answers"
+        )
     raise UnsupportedError(
         f"{what} is defined for models of one prediction a row, not for the multinomial's one per "
         'class: ask it of one class against the rest, with fi.GLM("logistic")'

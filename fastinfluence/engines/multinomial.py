@@ -48,6 +48,7 @@ class MultinomialEngine(OtherThetas):
     """
 
     convex = True
+    passes = 1.0
 
     def __init__(self, problem: Problem, theta: FloatArray, curvature: str = "hessian") -> None:
         self.problem: Problem = problem

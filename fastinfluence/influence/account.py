@@ -10,6 +10,7 @@ import numpy as np
 from fastinfluence.errors import SolverError
 from fastinfluence.removal import RemovalSets, leave_out
 from fastinfluence.solvers import Solution
+from fastinfluence.solvers.spectrum import needed_damping
 from fastinfluence.types import FloatArray, IntArray
 from fastinfluence.validation import Agreement, choose_rows
 
@@ -48,6 +49,9 @@ class Report:
         Predicted against exact self-influence of ten refitted rows, five random and five
         extreme; None where that would take more than about a second.
     proof_rows : ndarray of int
+    suggested_damping : float
+        A damping that makes H positive definite, by the Lanczos estimate of its smallest
+        eigenvalue; 0 where none is needed.
     warnings : tuple of str
     """
 
@@ -64,6 +68,7 @@ class Report:
     error_bound: float
     proof: Agreement | None
     proof_rows: IntArray
+    suggested_damping: float
     warnings: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -92,6 +97,9 @@ def make_report(infl: InfluenceBase) -> Report:
     """Collect the account of one Influence."""
     problem, conditioning = infl._problem, infl._prepared.conditioning
     spec = problem.spec
+    lowest, damping = conditioning.lambda_min, 0.0
+    if not infl._engine.convex:
+        lowest, damping = needed_damping(infl.hessian)
     probe = infl._prepared.solve(infl._engine.row_gradients(np.zeros(1, dtype=np.intp)).T.copy())
     rows, proof = _proof(infl)
     status = infl.fit_status
@@ -103,14 +111,15 @@ def make_report(infl: InfluenceBase) -> Report:
         fit="given" if status is None else f"fitted in {status.iterations} steps, {status.message}",
         solver="; ".join(filter(None, (infl._choice.reason, conditioning.note))),
         condition=conditioning.condition,
-        lambda_min=conditioning.lambda_min,
-        lambda_min_is_certain=conditioning.certain,
+        lambda_min=lowest,
+        lambda_min_is_certain=conditioning.certain and infl._engine.convex,
         rank_deficiency=conditioning.null_space.shape[1],
         negative_directions=conditioning.negative,
         error_bound=float(probe.error_bound[0]),
         proof=proof,
         proof_rows=rows,
-        warnings=tuple(_warnings(infl, probe)),
+        suggested_damping=damping,
+        warnings=tuple(_warnings(infl, probe, lowest, damping)),
     )
 
 
@@ -153,7 +162,7 @@ def _own_change(infl: InfluenceBase, moves: FloatArray, rows: IntArray) -> Float
     return np.asarray(np.einsum("ij,ij->i", infl._engine.row_gradients(rows), moves))
 
 
-def _warnings(infl: InfluenceBase, probe: Solution) -> list[str]:
+def _warnings(infl: InfluenceBase, probe: Solution, lowest: float, damping: float) -> list[str]:
     conditioning = infl._prepared.conditioning
     found = []
     if not probe.converged.all():
@@ -163,8 +172,14 @@ def _warnings(infl: InfluenceBase, probe: Solution) -> list[str]:
         found.append("theta is not stationary, scores assume that it is: use infl.polish()")
     if conditioning.null_space.shape[1]:
         found.append("H is singular: minimum-norm solutions (collinear columns?)")
-    if conditioning.negative:
-        found.append(f"H has {conditioning.negative} negative eigenvalues: add damping")
+    if damping > 0:
+        count = (
+            f"{conditioning.negative} negative eigenvalues, the" if conditioning.negative else "a"
+        )
+        found.append(
+            f"H has {count} smallest about {lowest:.2e}: damping={damping:.2g} makes it positive, "
+            "or use curvature='gauss-newton'"
+        )
     if conditioning.condition > 1e12:
         found.append("H is nearly singular: scores may hold few correct digits; scale the columns")
     return found

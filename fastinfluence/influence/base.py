@@ -13,15 +13,18 @@ from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import CURVATURES
 from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceWarning, InputError
-from fastinfluence.fit import FitStatus, gradient_norm, relative_gradient
+from fastinfluence.fit import FitStatus, relative_gradient
 from fastinfluence.inputs import non_negative, one_of
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, as_progress, silent
 from fastinfluence.removal import Refit
 from fastinfluence.removal.active import warn_if_changed
+from fastinfluence.search import gradient_norm
 from fastinfluence.solvers import Solver, choose
 from fastinfluence.solvers.base import Prepared
 from fastinfluence.solvers.choose import Choice
+from fastinfluence.solvers.spectrum import negative_advice
+from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
 from fastinfluence.types import FloatArray
 
@@ -79,7 +82,7 @@ class InfluenceBase:
         return self._engine.theta
 
     @property
-    def spec(self) -> GLM:
+    def spec(self) -> GLM | MLP:
         """What was minimised."""
         return self._problem.spec
 
@@ -156,7 +159,7 @@ class InfluenceBase:
         if conditioning.negative:
             warnings.warn(
                 f"H has {conditioning.negative} negative eigenvalue(s): theta is no minimum. Use "
-                "infl.polish() or add damping",
+                f"infl.polish(), or act on {negative_advice(self.hessian)}",
                 FastInfluenceWarning,
                 stacklevel=4,
             )

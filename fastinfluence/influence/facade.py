@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
+from fastinfluence.errors import FastInfluenceWarning
 from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
@@ -15,6 +17,7 @@ from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.removal import Refit
 from fastinfluence.solvers import Solver
+from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
 from fastinfluence.start import starting_point
 from fastinfluence.types import FloatArray
@@ -33,7 +36,7 @@ class Influence(Statistics, Subsets, Replacements):
 
     Parameters
     ----------
-    spec : GLM
+    spec : GLM or MLP
         What was minimised.
     X : array_like, shape (n, d)
         Training rows: a NumPy array, or a pandas, polars or Arrow table. Not copied.
@@ -66,7 +69,7 @@ class Influence(Statistics, Subsets, Replacements):
 
     def __init__(
         self,
-        spec: GLM,
+        spec: GLM | MLP,
         X: Any,
         y: Any,
         theta: Any,
@@ -100,7 +103,7 @@ class Influence(Statistics, Subsets, Replacements):
     @classmethod
     def fit(
         cls,
-        spec: GLM,
+        spec: GLM | MLP,
         X: Any,
         y: Any,
         sample_weight: Any = None,
@@ -113,6 +116,7 @@ class Influence(Statistics, Subsets, Replacements):
         progress: bool | Progress | None = None,
         tol: float = 1e-9,
         theta: Any = None,
+        seed: int | None = None,
     ) -> Self:
         """Minimise the objective, then wrap the optimum.
 
@@ -122,19 +126,24 @@ class Influence(Statistics, Subsets, Replacements):
             Stop when ‖∇R‖ ≤ tol and max_j |(H⁻¹∇R)_j| ≤ tol·(1 + ‖theta‖∞).
             ``infl.fit_status`` says so where rounding forbids the first.
         theta : array_like, shape (p,), optional
-            Where to start: zeros by default, or a constant inside the loss's domain.
+            Where to start: zeros by default, or a constant inside the loss's domain; for an MLP
+            random weights.
+        seed : int, optional
+            Of an MLP's random weights; 0 by default.
 
         Raises
         ------
         NoOptimumError
-            If no finite optimum exists (separable data, an empty category).
+            If no finite optimum exists (separable data, an empty category). An MLP never raises
+            it: where no stationary point is reached, a warning and ``fit_status`` say so.
         """
         positive(tol, "tol")
         settings = Settings.of(solver, damping, curvature, progress)
         problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
-        start = starting_point(problem) if theta is None else _theta_for(problem, theta)
+        start = starting_point(problem, seed) if theta is None else _theta_for(problem, theta)
         chosen = None if isinstance(solver, str) else solver
         best, status = minimize(problem, start, tol, chosen, settings.progress)
+        _warn_if_unfinished(status)
         return cls._of(problem, best, settings, status)
 
     @classmethod
@@ -195,6 +204,7 @@ class Influence(Statistics, Subsets, Replacements):
         theta, status = minimize(
             self._problem, self.theta, tol, chosen, progress=self._settings.progress
         )
+        _warn_if_unfinished(status)
         return type(self)._of(self._problem, theta, self._settings, status, self._refit)
 
     def report(self) -> Report:
@@ -202,5 +212,15 @@ class Influence(Statistics, Subsets, Replacements):
         return make_report(self)
 
 
+def _warn_if_unfinished(status: FitStatus) -> None:
+    if not status.stationary:
+        warnings.warn(f"the fit ended {status.message}", FastInfluenceWarning, stacklevel=3)
+
+
 def _theta_for(problem: Problem, theta: Any) -> FloatArray:
-    return checked_theta(theta, problem.n_params, problem.rows.n_features, problem.n_outputs)
+    d, K = problem.rows.n_features, problem.n_outputs
+    layout = ""
+    if isinstance(problem.spec, MLP):
+        shapes = ", ".join(map(str, problem.spec.shapes(d, K)))
+        layout = f"W1, b1, W2, b2, … raveled in C order, W of shapes {shapes}"
+    return checked_theta(theta, problem.n_params, d, K, layout)

@@ -12,11 +12,12 @@ from fastinfluence.curvature import Curvature
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceError
-from fastinfluence.fit import gradient_norm, minimize
+from fastinfluence.fit import minimize
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.removal.chord import Retrained, without_rows
 from fastinfluence.removal.sets import RemovalSets
+from fastinfluence.search import gradient_norm
 from fastinfluence.solvers.cg import CG
 from fastinfluence.types import FloatArray
 

@@ -14,10 +14,11 @@ import numpy as np
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceError
-from fastinfluence.fit import gradient_norm, minimize
+from fastinfluence.fit import minimize
 from fastinfluence.problem import Problem
 from fastinfluence.removal.sets import RemovalSets
 from fastinfluence.removal.system import Inverse
+from fastinfluence.search import gradient_norm
 from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 MAX_CHORDS = 30

@@ -12,14 +12,20 @@ import numpy as np
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import OUTPUTS, GLMEngine
 from fastinfluence.engines.linearize import linearize, single_output
+from fastinfluence.engines.mlp import MLPEngine
 from fastinfluence.engines.multinomial import MultinomialEngine
-from fastinfluence.errors import FastInfluenceWarning
+from fastinfluence.errors import FastInfluenceWarning, NoOptimumError
 from fastinfluence.fit import minimize, reachable
 from fastinfluence.inputs import listed, one_of
 from fastinfluence.problem import TestRows
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.active import warn_changed_sets
 from fastinfluence.removal.by_classes import ClassLeaveOutInverse
+from fastinfluence.removal.by_networks import (
+    MOST_PARAMETERS,
+    NetworkLeaveOutInverse,
+    batch_size,
+)
 from fastinfluence.removal.by_products import leave_out_by_products
 from fastinfluence.removal.chord import Retrained, retrain, without_rows
 from fastinfluence.removal.sets import RemovalSets
@@ -111,7 +117,7 @@ def leave_out(
         return removal
     if method == "exact":
         engine = _at_optimum(engine, tol)
-    if too_large(engine.n_params):
+    if too_large(engine.n_params) or _large_network(engine):
         out = leave_out_by_products(engine, sets, method, tol, progress)
     else:
         shifted = ShiftedInverse(engine, sets.weight(engine.problem))
@@ -135,6 +141,10 @@ def leave_out(
     _warn_loose(removal, tol)
     warn_changed_sets(engine, removal.theta, sets)
     return removal
+
+
+def _large_network(engine: Engine) -> bool:
+    return isinstance(engine, MLPEngine) and engine.n_params > MOST_PARAMETERS
 
 
 def _by_factor(
@@ -176,6 +186,11 @@ def _at_optimum(engine: Engine, tol: float) -> Engine:
     """Where exact removals start from: the optimum, of the true Hessian's engine."""
     theta, status = minimize(engine.problem, engine.theta, tol)
     best = linearize(engine.problem, theta)
+    if not status.stationary:
+        raise NoOptimumError(
+            f"exact removal starts from an optimum, and the fit ended {status.message}: use "
+            'method="newton", whose common drift cancels, or smooth the activation and add l2'
+        )
     if status.gradient_norm > reachable(best, tol):
         _warn(
             f"exact removal starts from ‖∇R‖ = {status.gradient_norm:.1e} > {tol:.1e}, the "
@@ -192,8 +207,11 @@ def _batch(
         inverse = LeaveOutInverse(engine, shifted, sets)
         steps = newton_steps(engine, inverse, sets)
     else:
-        assert isinstance(engine, MultinomialEngine)
-        inverse = ClassLeaveOutInverse(engine, shifted, sets)
+        if isinstance(engine, MLPEngine):
+            inverse = NetworkLeaveOutInverse(engine, shifted, sets)
+        else:
+            assert isinstance(engine, MultinomialEngine)
+            inverse = ClassLeaveOutInverse(engine, shifted, sets)
         steps = inverse.solve(newton_sides(engine, sets), np.ones(len(sets), dtype=bool))
     start = engine.theta[:, None] + steps
     start[:, inverse.singular] = np.nan
@@ -238,6 +256,8 @@ def _batches(engine: Engine, sets: RemovalSets) -> Iterator[tuple[int, int]]:
 
 
 def _batch_size(engine: Engine) -> int:
+    if isinstance(engine, MLPEngine):
+        return batch_size(engine.n_params)
     problem, K = engine.problem, engine.problem.n_outputs
     block = getattr(problem.rows, "block_rows", problem.n_rows)
     rows = (min(block, problem.n_rows) + engine.n_params) * K

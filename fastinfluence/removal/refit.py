@@ -9,11 +9,11 @@ import numpy as np
 
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import linearize
-from fastinfluence.fit import gradient_norm
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.active import warn_changed_sets
 from fastinfluence.removal.leave_out import Removal, without_rows
 from fastinfluence.removal.sets import RemovalSets
+from fastinfluence.search import gradient_norm
 from fastinfluence.types import FloatArray, IntArray
 
 Refit: TypeAlias = Callable[[IntArray], FloatArray]

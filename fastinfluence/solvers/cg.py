@@ -18,9 +18,8 @@ from fastinfluence.errors import InputError, SolverError
 from fastinfluence.inputs import positive, positive_count
 from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
 from fastinfluence.solvers.gauge import prepared_on_range
+from fastinfluence.solvers.spectrum import negative_advice
 from fastinfluence.types import BoolArray, FloatArray, IntArray
-
-NEGATIVE = "negative curvature: add damping, or use curvature='gauss-newton'"
 
 
 class Preconditioner(Protocol):
@@ -43,7 +42,7 @@ class Jacobi:
 
     def prepare(self, operator: Curvature) -> PreparedJacobi:
         """Read the diagonal, one pass over the data."""
-        diagonal = np.abs(operator.diagonal())
+        diagonal = operator.scales()
         return PreparedJacobi(1.0 / np.where(diagonal > 0, diagonal, 1.0))
 
 
@@ -122,6 +121,8 @@ class PreparedCG:
         # The recurrence's residual drifts from the true one; what counts is the true one.
         converged = residuals <= np.maximum(10 * run.targets, 1e-14 * run.norms)
         known = self.conditioning
+        bends = run.negative & ~converged
+        advice = negative_advice(self.operator) if bends.any() else ""
         return Solution(
             x=run.X,
             converged=converged,
@@ -130,7 +131,7 @@ class PreparedCG:
             error_bound=residual_bound(residuals, known.lambda_min or run.smallest_ritz()),
             std_error=None,
             status=tuple(
-                "converged" if ok else (NEGATIVE if bad else f"not converged in {count} iterations")
+                "converged" if ok else (advice if bad else f"not converged in {count} iterations")
                 for ok, bad, count in zip(converged, run.negative, run.iterations, strict=True)
             ),
             bound_is_certain=known.certain,

@@ -88,7 +88,7 @@ def _size(operator: Curvature, n_sides: int) -> cost.Size:
         n=problem.n_rows,
         p=operator.shape[0],
         t=n_sides,
-        density=float(getattr(rows, "density", 1.0)),
+        density=float(getattr(rows, "density", 1.0)) * operator.engine.passes,
         block_rows=int(getattr(rows, "block_rows", problem.n_rows)),
     )
 

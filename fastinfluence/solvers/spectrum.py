@@ -11,6 +11,9 @@ from fastinfluence.curvature import Curvature
 from fastinfluence.types import FloatArray, IntArray
 
 LANCZOS_STEPS = 40
+SPECTRUM_STEPS = 80
+"""Lanczos steps where the answer is shown to a reader."""
+NEGATIVE = "negative curvature: add damping, or use curvature='gauss-newton'"
 MAX_FREE = 8
 """Unpenalised parameters up to which the bordered bound is worth its products."""
 EPS = float(np.finfo(np.float64).eps)
@@ -72,6 +75,29 @@ def bordered_floor(operator: Curvature) -> float:
     values = np.linalg.eigvalsh(0.5 * (small + small.T))
     rounding = 16 * len(small) * EPS * float(np.abs(values).max())
     return max(0.0, min(rho, float(values[0]) - rounding))
+
+
+def needed_damping(operator: Curvature, seed: int = 0) -> tuple[float, float]:
+    """The smallest eigenvalue by Lanczos, and a damping that makes H positive definite.
+
+    The damping is all of it, what the operator has included, and 0 where H needs none: a quarter
+    more than the eigenvalue asks for, since a Ritz value is an estimate from above.
+    """
+    lowest, _ = lanczos(operator, seed, SPECTRUM_STEPS)
+    if lowest > 0:
+        return lowest, 0.0
+    return lowest, float(f"{operator.damping + 1.25 * abs(lowest):.2g}")
+
+
+def negative_advice(operator: Curvature) -> str:
+    """What to do about negative curvature, with the damping that it takes."""
+    lowest, damping = needed_damping(operator)
+    if damping == 0.0:
+        return NEGATIVE
+    return (
+        f"negative curvature: add damping or use curvature='gauss-newton'; H's smallest "
+        f"eigenvalue is about {lowest:.2g} (Lanczos), so damping={damping:.2g} would do"
+    )
 
 
 def lanczos(operator: Curvature, seed: int = 0, steps: int = LANCZOS_STEPS) -> tuple[float, float]:

@@ -40,10 +40,12 @@ def shipped() -> dict[str, Any]:
 
 def table_lines() -> dict[str, tuple[str, Line]]:
     """Every line of the tables by key, with a name."""
-    from fastinfluence.spec import families, losses
+    from fastinfluence.spec import activations, families, losses
 
     rows = [*losses.registry(), *families.registry()]
-    named = {row.loss.line_data.key: (row.loss.name, row.loss.line_data) for row in reversed(rows)}
+    lines = [(row.loss.name, row.loss.line_data) for row in rows]
+    lines += activations.ACTIVATIONS.items()
+    named = {line.key: (name, line) for name, line in reversed(lines)}
     return dict(reversed(named.items()))
 
 

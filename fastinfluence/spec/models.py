@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -78,10 +78,13 @@ class GLM:
             )
         set_field = object.__setattr__
         set_field(self, "loss", losses.get(loss) if isinstance(loss, str) else loss)
-        set_field(self, "l2", _checked_l2(l2))
+        set_field(self, "l2", checked_l2(l2))
         set_field(self, "fit_intercept", bool(fit_intercept))
         set_field(self, "penalize_intercept", bool(penalize_intercept))
         set_field(self, "reduction", reduction)
+
+    takes_vectors: ClassVar[bool] = False
+    """Whether y may have several columns."""
 
     @property
     def vector(self) -> bool:
@@ -113,13 +116,26 @@ class GLM:
         out[: rows * n_outputs] = given if len(given) != rows else np.repeat(given, n_outputs)
         return out
 
+    def shared_l2(self, n_features: int, n_outputs: int = 1) -> FloatArray:
+        """1 where the single number l2 multiplies a parameter, else 0, shape (p,)."""
+        share = np.ones(self.n_params(n_features, n_outputs))
+        if self.fit_intercept and not self.penalize_intercept:
+            share[-n_outputs:] = 0.0
+        return share
+
+    def gauge_start(self, n_features: int, n_outputs: int) -> int:
+        """First entry in theta of the table whose rows hold one parameter for each class."""
+        return 0
+
     def param_names(self, feature_names: Sequence[str], classes: Sequence[str] = ()) -> list[str]:
         """Names of the entries of ``theta``, in order: ``age``, or ``age[ill]`` for a class."""
         rows = [*feature_names, "intercept"] if self.fit_intercept else list(feature_names)
         return [f"{row}[{name}]" for row in rows for name in classes] if classes else rows
 
 
-def _checked_l2(l2: float | Sequence[float] | FloatArray) -> float | tuple[float, ...]:
+def checked_l2(l2: float | Sequence[float] | FloatArray) -> float | tuple[float, ...]:
+    """A penalty as a number, or as a tuple of them: finite and not negative."""
+    """A penalty as a number, or as a tuple of them: finite and not negative."""
     try:
         values = np.asarray(l2, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -1,0 +1,228 @@
+"""Passes of rows through the layers of a network at one theta, without autograd.
+
+Layer l is a table T_l (fan_in + 1, fan_out) of theta: W_l and, as its last row, b_l. With
+h_0 = x, z_l = h_{l-1} W_l + b_l, h_l = a(z_l), f = z of the last layer and δ_l = ∂(some loss)/∂z_l:
+
+- forward: h_l and the activation's derivatives a′(z_l), a″(z_l);
+- backward: δ_{l-1} = (δ_l W_lᵀ)∘a′(z_{l-1}), and ∂/∂T_l = h̃_{l-1}ᵀ δ_l;
+- forward along V (Pearlmutter's R-operator): Rz_l = Rh_{l-1} W_l + h̃_{l-1} V_l, Rh_l = a′∘Rz_l;
+- backward along V: Rδ_{l-1} = (Rδ_l W_lᵀ + δ_l V_lᵀ)∘a′ + (δ_l W_lᵀ)∘a″∘Rz_{l-1}.
+
+Directions are (b, t, fan): t of them for each of b rows, so every step is one matrix product. A
+block (p, t) of parameter vectors is kept as tables (fan_in + 1, t, fan_out).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from fastinfluence.kernels.cpu import mlp as kernels
+from fastinfluence.kernels.cpu import pointwise
+from fastinfluence.rows.features import Features, squared
+from fastinfluence.spec.activations import Activation
+from fastinfluence.types import FloatArray, IntArray
+
+ORDERS = (("value",), ("value", "d1"), ("value", "d1", "d2"))
+Tables = list[FloatArray]
+
+
+@dataclass
+class Trace:
+    """What a forward pass leaves: h_1 … h_L, a′ and a″ of each hidden layer, and f (b, K)."""
+
+    X: Features
+    hidden: Tables = field(default_factory=list)
+    slopes: Tables = field(default_factory=list)
+    bends: Tables = field(default_factory=list)
+    f: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    @property
+    def arrays(self) -> Tables:
+        """Every array of it, a row of each for a row of X."""
+        return [*self.hidden, *self.slopes, *self.bends, self.f]
+
+    def of(self, X: Features, rows: slice | IntArray) -> Trace:
+        """The part of some rows X."""
+        hidden, slopes, bends = (
+            [a[rows] for a in part] for part in (self.hidden, self.slopes, self.bends)
+        )
+        return Trace(X, hidden, slopes, bends, self.f[rows])
+
+    @classmethod
+    def empty(cls, X: Features, n: int, widths: Sequence[int], K: int, order: int) -> Trace:
+        """Room for n rows and ``order`` derivatives."""
+        layers: list[Tables] = [
+            [np.empty((n, width)) for width in widths] if k <= order else [] for k in range(3)
+        ]
+        return cls(X, layers[0], layers[1], layers[2], np.empty((n, K)))
+
+
+class Network:
+    """The layers at one theta (p,)."""
+
+    def __init__(
+        self, shapes: Sequence[tuple[int, int]], activation: Activation, theta: FloatArray
+    ) -> None:
+        self.shapes, self.activation = list(shapes), activation
+        ends = np.cumsum([0, *((a + 1) * b for a, b in self.shapes)])
+        self._at = [slice(int(i), int(j)) for i, j in pairwise(ends)]
+        self.tables: Tables = [
+            np.ascontiguousarray(theta[at]).reshape(a + 1, b)
+            for at, (a, b) in zip(self._at, self.shapes, strict=True)
+        ]
+        self.weights = [T[:-1] for T in self.tables]
+
+    @property
+    def depth(self) -> int:
+        """Number of layers, the output's included."""
+        return len(self.shapes)
+
+    @property
+    def width(self) -> int:
+        """Numbers that one row and one direction take in a pass, about."""
+        return 4 * sum(b for _, b in self.shapes)
+
+    # -- between theta's layout and tables ---------------------------------------------
+
+    def split(self, V: FloatArray) -> Tables:
+        """Vectors (p, t) as tables (fan_in + 1, t, fan_out)."""
+        t = V.shape[1]
+        return [
+            np.ascontiguousarray(V[at].reshape(a + 1, b, t).transpose(0, 2, 1))
+            for at, (a, b) in zip(self._at, self.shapes, strict=True)
+        ]
+
+    def join(self, tables: Tables) -> FloatArray:
+        """Tables (fan_in + 1, t, fan_out) as vectors (p, t)."""
+        t = tables[0].shape[1]
+        return np.concatenate([T.transpose(0, 2, 1).reshape(-1, t) for T in tables])
+
+    def zeros(self, t: int) -> Tables:
+        """Tables of zeros for t vectors."""
+        return [np.zeros((a + 1, t, b)) for a, b in self.shapes]
+
+    # -- passes ------------------------------------------------------------------------
+
+    def forward(self, X: Features, offset: FloatArray | None, order: int) -> Trace:
+        """Activations of some rows with ``order`` derivatives, and f with the offset (b, K)."""
+        out = Trace(X)
+        kernel = pointwise.kernel(self.activation.program, ORDERS[order])
+        params, nothing = self.activation.param_values, np.zeros(len(X))
+        z: FloatArray = np.ascontiguousarray(X.linear(self.tables[0]))
+        for T in self.tables[1:]:
+            derivatives = [np.empty_like(z) for _ in range(order)]
+            kernel(z, nothing, params, z, *derivatives)
+            out.hidden.append(z)
+            for kept, values in zip((out.slopes, out.bends), derivatives, strict=False):
+                kept.append(values)
+            z = z @ T[:-1]
+            z += T[-1]
+        out.f = z if offset is None else z + offset.reshape(z.shape)
+        return out
+
+    def backward(self, trace: Trace, slope: FloatArray) -> tuple[Tables, Tables]:
+        """δ_l of every layer for ∂/∂f = slope (b, K), and δ_l W_lᵀ of all but the first."""
+        deltas: Tables = [slope]
+        pulls: Tables = []
+        for W, slopes in zip(self.weights[:0:-1], trace.slopes[::-1], strict=True):
+            pulls.append(deltas[-1] @ W.T)
+            deltas.append(pulls[-1] * slopes)
+        return deltas[::-1], pulls[::-1]
+
+    def push(self, trace: Trace, sides: Tables) -> Tables:
+        """Rz_l of every layer along the sides, each (b, t, fan_out); the last one is Rf."""
+        b, t = len(trace.X), sides[0].shape[1]
+        first = trace.X.linear(sides[0].reshape(len(sides[0]), -1))
+        out = [np.ascontiguousarray(first).reshape(b, t, -1)]
+        layers = zip(self.weights[1:], sides[1:], trace.hidden, trace.slopes, strict=True)
+        for W, V, h, slopes in layers:
+            along = scaled(out[-1], slopes)
+            z = (along.reshape(b * t, -1) @ W).reshape(b, t, -1)
+            z += (h @ V[:-1].reshape(h.shape[1], -1)).reshape(z.shape)
+            z += V[-1]
+            out.append(z)
+        return out
+
+    def pull(
+        self,
+        trace: Trace,
+        outer: FloatArray,
+        moved: Tables | None = None,
+        back: tuple[Tables, Tables] | None = None,
+        transposed: Tables | None = None,
+    ) -> Tables:
+        """Rδ_l of every layer for Rδ of the output = outer (b, t, K).
+
+        With ``moved`` (Rz of :meth:`push`), ``back`` (of :meth:`backward`) and the sides
+        ``transposed`` the second-order terms are in it; without them it is Jᵀ's pass.
+        """
+        b, t = outer.shape[:2]
+        out = [outer]
+        for k in range(self.depth - 1, 0, -1):
+            W = self.weights[k]
+            up = (out[-1].reshape(b * t, -1) @ W.T).reshape(b, t, -1)
+            if moved is not None and back is not None and transposed is not None:
+                deltas, pulls = back
+                up += (deltas[k] @ transposed[k]).reshape(up.shape)
+                slopes, bends = trace.slopes[k - 1], trace.bends[k - 1]
+                kernels.bend_block(up, slopes, pulls[k - 1], bends, moved[k - 1])
+            else:
+                up *= trace.slopes[k - 1][:, None, :]
+            out.append(up)
+        return out[::-1]
+
+    def transposed(self, sides: Tables) -> Tables:
+        """V_lᵀ of every layer's W as tables (fan_out, t·fan_in), for :meth:`pull`."""
+        return [
+            np.ascontiguousarray(V[:-1].transpose(2, 1, 0)).reshape(V.shape[2], -1) for V in sides
+        ]
+
+    # -- sums over rows ----------------------------------------------------------------
+
+    def add_outer(self, out: Tables, trace: Trace, deltas: Sequence[FloatArray]) -> None:
+        """Add Σ_i h̃_{l-1} ⊗ δ_l to tables (fan_in + 1, t, fan_out), δ_l (b, t, fan_out)."""
+        for k, (T, delta) in enumerate(zip(out, deltas, strict=True)):
+            flat = np.ascontiguousarray(delta).reshape(len(delta), -1)
+            if k == 0:
+                T += trace.X.transposed(flat, len(T)).reshape(T.shape)
+            else:
+                T[:-1] += (trace.hidden[k - 1].T @ flat).reshape(T[:-1].shape)
+                T[-1] += flat.sum(axis=0).reshape(T[-1].shape)
+
+    def add_moved(self, out: Tables, trace: Trace, moved: Tables, deltas: Tables) -> None:
+        """Add Σ_i Rh_{l-1} ⊗ δ_l, the part of a product where the inputs of a layer move."""
+        for k in range(1, self.depth):
+            along = scaled(moved[k - 1], trace.slopes[k - 1])
+            b, t, a = along.shape
+            sums = along.reshape(b, t * a).T @ deltas[k]
+            out[k][:-1] += sums.reshape(t, a, -1).transpose(1, 0, 2)
+
+    def row_gradients(self, trace: Trace, deltas: Tables) -> FloatArray:
+        """h̃_{l-1} ⊗ δ_l of each row, shape (b, p), for δ_l (b, fan_out)."""
+        design = trace.X.design(len(self.tables[0]))
+        parts: Tables = [design[:, :, None] * deltas[0][:, None, :]]
+        for h, delta in zip(trace.hidden, deltas[1:], strict=True):
+            parts += [h[:, :, None] * delta[:, None, :], delta[:, None, :]]
+        return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+    def squared_norms(self, trace: Trace, deltas: Tables) -> FloatArray:
+        """‖∇‖² of each row, shape (b,), without forming the gradient."""
+        ones = np.ones((trace.X.n_features, 1))
+        sizes = [trace.X.mapped(squared).linear(ones)[:, 0]]
+        sizes += [np.einsum("ij,ij->i", h, h) for h in trace.hidden]
+        terms = [
+            (1.0 + size) * np.einsum("ij,ij->i", delta, delta)
+            for size, delta in zip(sizes, deltas, strict=True)
+        ]
+        return np.asarray(np.sum(terms, axis=0))
+
+
+def scaled(moved: FloatArray, slopes: FloatArray) -> FloatArray:
+    """a′∘Rz for directions (b, t, fan_out)."""
+    out = np.empty_like(moved)
+    kernels.scale_block(moved, slopes, out)
+    return out
