@@ -205,8 +205,14 @@ def _stationary(engine: Engine, step: FloatArray) -> bool:
 
 
 def _edge_message(engine: Engine) -> str:
-    """No step lowers the objective though the gradient is not small: the edge of the domain."""
+    """No step lowers the objective though the gradient is not small: mostly a domain's edge."""
     low, high = engine.problem.spec.loss.f_domain
+    if np.isinf([low, high]).all():
+        return (
+            f"no Newton step lowers the objective though ‖∇R‖ = {gradient_norm(engine):.1e}: "
+            f"{engine.problem.spec.loss.name} bends too sharply near this theta. Start elsewhere "
+            "with theta=, add l2 > 0, or smooth the loss more widely"
+        )
     nearest = int(np.argmin(np.minimum(engine.f - low, high - engine.f)))
     return (
         f"no optimum inside the domain of {engine.problem.spec.loss.name}: the fit stopped at "

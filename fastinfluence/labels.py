@@ -59,7 +59,8 @@ class LabelCodec:
         seen = _unique(as_vector(y, "y"))
         if len(seen) == 1:
             raise InputError(
-                f"y holds one class only ({seen[0]!r}): {loss.name} needs rows of two classes"
+                f"y holds one class only ({_plain(seen[0])!r}): {loss.name} needs rows of two "
+                "classes"
             )
         if len(seen) > 2:
             raise InputError(
@@ -100,7 +101,7 @@ class LabelCodec:
         if not known.all():
             row = int(np.flatnonzero(~known)[0])
             raise InputError(
-                f"{what} holds the label {given[row]!r} in row {row}: the model knows "
+                f"{what} holds the label {_plain(given[row])!r} in row {row}: the model knows "
                 f"{_told(self.classes)}"
             )
         return out
@@ -117,7 +118,7 @@ class LabelCodec:
 
 
 def _told(classes: np.ndarray[Any, Any]) -> str:
-    names = [repr(label) for label in classes]
+    names = [repr(_plain(label)) for label in classes]
     return " and ".join(names) if len(names) == 2 else listed(names, 12)
 
 
@@ -136,3 +137,8 @@ def _unique(y: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return np.unique(y)
     except TypeError as error:
         raise InputError(f"y mixes labels that cannot be ordered: {error}") from error
+
+
+def _plain(label: Any) -> Any:
+    """The label as Python writes it, not as NumPy does."""
+    return label.item() if isinstance(label, np.generic) else label

@@ -9,7 +9,7 @@ something close): what is derived is compared with mpmath, and refused when it l
 import difflib
 from dataclasses import dataclass
 
-from fastinfluence.errors import LossError
+from fastinfluence.errors import InputError, LossError
 from fastinfluence.spec.families import ALPHA, TWEEDIE_LINES, compose
 from fastinfluence.spec.line import Line, Param, Sample, sample_of
 from fastinfluence.spec.loss import Loss
@@ -130,8 +130,13 @@ class Factory:
 
     name: str
 
-    def __call__(self, **params: float) -> Loss:
+    def __call__(self, *unnamed: float, **params: float) -> Loss:
         """Loss with these parameter values; the others keep their defaults."""
+        if unnamed:
+            known = ", ".join(f"{p.name}=" for p in _lines(self.name)[0].params) or "none"
+            raise InputError(
+                f"fi.losses.{self.name} takes its parameters by name: {known} (not {unnamed[0]!r})"
+            )
         return make(self.name, **params)
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from fastinfluence.errors import LossError
+from fastinfluence.errors import InputError, LossError
 from fastinfluence.spec import losses
 from fastinfluence.spec.loss import Loss
 
@@ -199,3 +199,10 @@ def test_registry_rows_are_in_their_domains():
         assert len(row.f) > 8
         if isinstance(row.loss.y_domain, frozenset):
             assert set(row.y) == row.loss.y_domain
+
+
+def test_parameters_are_given_by_name():
+    with pytest.raises(InputError, match=r"huber takes its parameters by name: delta="):
+        losses.huber(1.0)
+    with pytest.raises(InputError, match=r"logistic takes its parameters by name: none"):
+        losses.logistic(1.0)
