@@ -79,8 +79,8 @@ def adapt_machine(
     """The problem of a fitted kernel machine on at most ``max_rank`` features."""
     X = dense_inputs(full, "X")
     kernel = kernel_of(estimator, X)
-    regression = not hasattr(estimator, "decision_function")
-    f = np.ravel(estimator.predict(X) if regression else estimator.decision_function(X))
+    f = kernel(X, _dense(estimator.support_vectors_)) @ dual_coefficients(estimator)
+    f += float(estimator.intercept_[0])
     encoded = (codec or LabelCodec(objective.spec.loss)).encode(y, len(X))
     span = _spanning_rows(objective, f, encoded, margins.max_rank)
     space = KernelSpace.spanned_by(kernel, full, span, inner)
@@ -118,8 +118,11 @@ def machine_theta(estimator: Any, features: FloatArray, rows: IntArray) -> Float
 
 def dual_coefficients(estimator: Any) -> FloatArray:
     """The weight of each support vector's function; sparse where X was."""
-    given = estimator.dual_coef_
-    return np.ravel(given.toarray() if issparse(given) else given)
+    return np.ravel(_dense(estimator.dual_coef_))
+
+
+def _dense(values: Any) -> FloatArray:
+    return np.asarray(values.toarray() if issparse(values) else values, dtype=np.float64)
 
 
 def _spanning_rows(objective: Objective, f: FloatArray, y: FloatArray, most: int) -> IntArray:
