@@ -9,6 +9,7 @@ import numpy as np
 from fastinfluence.engines.glm_values import GLMValues
 from fastinfluence.engines.root import CurvatureRoot
 from fastinfluence.engines.row_curvature import RowCurvature
+from fastinfluence.engines.sums import add, add_all
 from fastinfluence.errors import LossError, UnsupportedError
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem, TestRows
@@ -94,7 +95,7 @@ class GLMEngine(GLMValues):
             slope = problem.w[at] * self.d1[at]
             return float(problem.w[at] @ value), *block.X.gradient(slope, len(self.theta))
 
-        total, gradient, scale = problem.rows.map_reduce(task, _add_all, problem.n_threads)
+        total, gradient, scale = problem.rows.map_reduce(task, add_all, problem.n_threads)
         self._check_domain()
         pull = problem.pull(self.theta) / (1.0 if problem.mean_form else problem.W)
         price = problem.price(self.theta)
@@ -145,7 +146,7 @@ class GLMEngine(GLMValues):
 
         t = V.shape[1]
         threads = rows.threads(t, self.problem.n_threads)
-        return rows.map_reduce(task, _add, threads, once=t <= FEW)
+        return rows.map_reduce(task, add, threads, once=t <= FEW)
 
     @cached_property
     def row_curvature(self) -> RowCurvature:
@@ -186,7 +187,7 @@ class GLMEngine(GLMValues):
         def task(block: Block) -> FloatArray:
             return block.X.mapped(squared).transposed(scale[block.rows], self.n_params)
 
-        return rows.map_reduce(task, _add, 1) + self.problem.penalty
+        return rows.map_reduce(task, add, 1) + self.problem.penalty
 
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
@@ -242,14 +243,3 @@ class GLMEngine(GLMValues):
     def design(self, X: Features) -> FloatArray:
         """X as a dense float64 array, with a column of ones where the model has an intercept."""
         return X.design(self.n_params)
-
-
-def _add(a: FloatArray, b: FloatArray) -> FloatArray:
-    a += b
-    return a
-
-
-def _add_all(
-    a: tuple[float, FloatArray, FloatArray], b: tuple[float, FloatArray, FloatArray]
-) -> tuple[float, FloatArray, FloatArray]:
-    return a[0] + b[0], _add(a[1], b[1]), _add(a[2], b[2])

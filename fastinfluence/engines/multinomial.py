@@ -15,6 +15,7 @@ from fastinfluence.engines.class_grams import weighted_hessian
 from fastinfluence.engines.multinomial_root import MultinomialRoot
 from fastinfluence.engines.multinomial_rows import MultinomialRowCurvature
 from fastinfluence.engines.other_thetas import OtherThetas
+from fastinfluence.engines.sums import add, add_all
 from fastinfluence.errors import InputError, LossError
 from fastinfluence.kernels.cpu import multinomial as kernels
 from fastinfluence.problem import Problem, TestRows
@@ -95,7 +96,7 @@ class MultinomialEngine(OtherThetas):
             sizes = block.X.mapped(np.abs).transposed(np.abs(slope), self.width)
             return float(w @ value[:, 0]), block.X.transposed(slope, self.width), sizes
 
-        total, gradient, scale = problem.rows.map_reduce(task, _add_all, self.threads(1))
+        total, gradient, scale = problem.rows.map_reduce(task, add_all, self.threads(1))
         self._check_finite()
         pull = problem.pull(self.theta) / (1.0 if problem.mean_form else problem.W)
         self.objective = total / (problem.W if problem.mean_form else 1.0)
@@ -138,7 +139,7 @@ class MultinomialEngine(OtherThetas):
         def task(block: Block) -> FloatArray:
             return self._block_product(block.X, block.rows, table, scale[block.rows], power)
 
-        out = self.problem.rows.map_reduce(task, _add, self.threads(V.shape[1]))
+        out = self.problem.rows.map_reduce(task, add, self.threads(V.shape[1]))
         return out.reshape(V.shape)
 
     def _block_product(
@@ -199,7 +200,7 @@ class MultinomialEngine(OtherThetas):
             scale = (problem.w[block.rows] / problem.W)[:, None] * P * self.complements(block.rows)
             return block.X.mapped(squared).transposed(scale, self.width)
 
-        return problem.rows.map_reduce(task, _add, 1).ravel() + problem.penalty
+        return problem.rows.map_reduce(task, add, 1).ravel() + problem.penalty
 
     def complements(self, at: slice | IntArray) -> FloatArray:
         """1 − p, exact also for a class that is all but certain, shape (b, K)."""
@@ -269,14 +270,3 @@ class MultinomialEngine(OtherThetas):
         curved = self.split(F)
         kernels.softmax_block(curved, test.y.astype(np.intp), value, curved)
         return value, curved
-
-
-def _add(a: FloatArray, b: FloatArray) -> FloatArray:
-    a += b
-    return a
-
-
-def _add_all(
-    a: tuple[float, FloatArray, FloatArray], b: tuple[float, FloatArray, FloatArray]
-) -> tuple[float, FloatArray, FloatArray]:
-    return a[0] + b[0], _add(a[1], b[1]), _add(a[2], b[2])

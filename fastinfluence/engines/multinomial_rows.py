@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastinfluence.engines.row_curvature import GATHER_BYTES, RowTable
+from fastinfluence.engines.row_curvature import RowTable
 from fastinfluence.kernels.cpu import multinomial_lissa as kernels
 from fastinfluence.rows.csr import CSRFeatures
 from fastinfluence.types import FloatArray, IntArray
@@ -77,14 +77,8 @@ class MultinomialRowCurvature(RowTable):
         if whole is not None:
             kernels.recurse(whole, rows, rows, step, P, top, shrink, V, reach, cur)
             return
-        T, b = rows.shape
-        at_once = max(1, GATHER_BYTES // (8 * b * self.rows.n_features))
-        for first in range(0, T, at_once):
-            part = rows[first : first + at_once]
-            X = self.rows.take(part.ravel()).toarray()
-            places = np.arange(part.size, dtype=np.intp).reshape(part.shape)
-            steps = step[first : first + at_once]
-            kernels.recurse(X, places, part, steps, P, top, shrink, V, reach, cur)
+        for at, X, places in self.gathered(rows):
+            kernels.recurse(X, places, rows[at], step[at], P, top, shrink, V, reach, cur)
 
     def _by_class(self, V: FloatArray, t: int) -> FloatArray:
         """Vectors (t, p) as (t, K, d [+ 1])."""

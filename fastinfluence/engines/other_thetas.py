@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 import numpy as np
 
+from fastinfluence.engines.sums import add
 from fastinfluence.kernels.cpu import multinomial as kernels
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import Block
@@ -68,7 +69,7 @@ class OtherThetas:
             F *= problem.w[at, None]
             return block.X.transposed(F, self.width)
 
-        out = problem.rows.map_reduce(task, _add, self.threads(Theta.shape[1]))
+        out = problem.rows.map_reduce(task, add, self.threads(Theta.shape[1]))
         return out.reshape(Theta.shape)
 
     def set_gradients(
@@ -99,8 +100,3 @@ class OtherThetas:
     def _slopes(F: FloatArray, y: IntArray) -> None:
         """Replace logits F (b, K, t) by p − e_y."""
         kernels.softmax_block(F, y, np.empty((F.shape[0], F.shape[2])), F)
-
-
-def _add(a: FloatArray, b: FloatArray) -> FloatArray:
-    a += b
-    return a

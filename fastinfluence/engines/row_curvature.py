@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,16 @@ class RowTable:
             return None
         X = self.rows.X
         return X if X.flags.c_contiguous and X.dtype == self.rows.dtype else None
+
+    def gathered(self, rows: IntArray) -> Iterator[tuple[slice, FloatArray, IntArray]]:
+        """Parts of the drawn rows (T, b), copied: which steps, the copies, each step's places."""
+        T, b = rows.shape
+        at_once = max(1, GATHER_BYTES // (8 * b * self.rows.n_features))
+        for first in range(0, T, at_once):
+            at = slice(first, first + at_once)
+            part = rows[at]
+            X = self.rows.take(part.ravel()).toarray()
+            yield at, X, np.arange(part.size, dtype=np.intp).reshape(part.shape)
 
 
 class RowCurvature(RowTable):
@@ -104,10 +115,5 @@ class RowCurvature(RowTable):
         if whole is not None:
             kernels.recurse(whole, rows, step, shrink, V, reach, cur)
             return
-        T, b = rows.shape
-        at_once = max(1, GATHER_BYTES // (8 * b * self.rows.n_features))
-        for first in range(0, T, at_once):
-            part = rows[first : first + at_once]
-            X = self.rows.take(part.ravel()).toarray()
-            places = np.arange(part.size, dtype=np.intp).reshape(part.shape)
-            kernels.recurse(X, places, step[first : first + at_once], shrink, V, reach, cur)
+        for at, X, places in self.gathered(rows):
+            kernels.recurse(X, places, step[at], shrink, V, reach, cur)
