@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 import fastinfluence as fi
+from benchmarks.peers.compare import Comparison, Entry
 
 FloatArray = NDArray[np.float64]
 L2 = 1e-2
@@ -88,3 +89,19 @@ def one_hot(n: int, p: int, per_row: int) -> Case:
 
 def _labelled(rng: np.random.Generator, X: Any, beta: FloatArray) -> tuple[Any, FloatArray]:
     return X, (X @ beta + rng.logistic(size=X.shape[0]) > 0).astype(np.float64)
+
+
+CG_TOLERANCE = 1e-8
+"""Relative residual at which conjugate gradients stop, here and in the peers."""
+
+
+def by_gradients(case: Case, peer: Entry) -> Comparison:
+    """All scores by conjugate gradients without preconditioner, beside one peer's."""
+    ours = fi.solvers.CG(tol=CG_TOLERANCE, preconditioner=None)
+    return Comparison(
+        "CG, all scores",
+        case.size,
+        Entry("fastinfluence", case.scores(ours), setting="CG, no preconditioner"),
+        [peer],
+        tolerance=1e-6,
+    )

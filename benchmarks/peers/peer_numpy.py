@@ -9,12 +9,10 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse.linalg import LinearOperator, cg
 
 import fastinfluence as fi
-from benchmarks.peers.cases import Case, FloatArray, logistic, one_hot
+from benchmarks.peers.cases import CG_TOLERANCE, Case, FloatArray, by_gradients, logistic, one_hot
 from benchmarks.peers.compare import Comparison, Entry
 
 DISTRIBUTIONS = ("numpy", "scipy")
-TOLERANCE = 1e-8
-"""Of CG: ‖residual‖ over ‖right-hand side‖."""
 
 
 def comparisons(shrink: int) -> Iterator[Comparison]:
@@ -69,19 +67,13 @@ def direct_scores(case: Case) -> FloatArray:
 
 def gradients(case: Case) -> Comparison:
     """All scores by conjugate gradients."""
-    ours = fi.solvers.CG(tol=TOLERANCE, preconditioner=None)
-    return Comparison(
-        "CG, all scores",
-        case.size,
-        Entry("fastinfluence", case.scores(ours), setting="CG, no preconditioner"),
-        [Entry("SciPy", lambda: cg_scores(case), setting="scipy.sparse.linalg.cg")],
-        tolerance=1e-6,
-    )
+    peer = Entry("SciPy", lambda: cg_scores(case), setting="scipy.sparse.linalg.cg")
+    return by_gradients(case, peer)
 
 
 def cg_scores(case: Case) -> FloatArray:
     """Shape (t, n)."""
     p = len(case.theta)
     H = LinearOperator((p, p), matvec=hvp(case), dtype=np.float64)
-    S = np.array([cg(H, g, rtol=TOLERANCE, atol=0.0)[0] for g in case.test_gradients()])
+    S = np.array([cg(H, g, rtol=CG_TOLERANCE, atol=0.0)[0] for g in case.test_gradients()])
     return np.asarray((S @ case.X.T) * (case.pointwise()[0] / case.n))

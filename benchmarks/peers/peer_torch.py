@@ -12,11 +12,10 @@ from torch.autograd import grad
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 import fastinfluence as fi
-from benchmarks.peers.cases import Case, FloatArray, logistic
+from benchmarks.peers.cases import CG_TOLERANCE, Case, FloatArray, by_gradients, logistic
 from benchmarks.peers.compare import Comparison, Entry
 
 DISTRIBUTIONS = ("torch",)
-TOLERANCE = 1e-8
 
 
 def comparisons(shrink: int) -> Iterator[Comparison]:
@@ -27,14 +26,8 @@ def comparisons(shrink: int) -> Iterator[Comparison]:
 
 def gradients(case: Case) -> Comparison:
     """All scores by conjugate gradients."""
-    ours = fi.solvers.CG(tol=TOLERANCE, preconditioner=None)
-    return Comparison(
-        "CG, all scores",
-        case.size,
-        Entry("fastinfluence", case.scores(ours), setting="CG, no preconditioner"),
-        [Entry("torch", lambda: cg_scores(case), setting="by hand, one gradient graph kept")],
-        tolerance=1e-6,
-    )
+    peer = Entry("torch", lambda: cg_scores(case), setting="by hand, one gradient graph kept")
+    return by_gradients(case, peer)
 
 
 def tensors(case: Case) -> tuple[Tensor, Tensor, Tensor]:
@@ -64,7 +57,7 @@ def cg_scores(case: Case) -> FloatArray:
 def _solve(product: Callable[[Tensor], Tensor], b: Tensor) -> Tensor:
     x, r = torch.zeros_like(b), b.clone()
     direction, square = r.clone(), r @ r
-    limit = TOLERANCE**2 * square
+    limit = CG_TOLERANCE**2 * square
     while square > limit:
         curved = product(direction)
         step = square / (direction @ curved)

@@ -12,12 +12,13 @@ from scipy.sparse import csr_array, issparse, vstack
 from fastinfluence.rows.base import Block, Rows
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.sources import as_rows
+from fastinfluence.rows.view import Derived
 from fastinfluence.types import IntArray
 
 T = TypeVar("T")
 
 
-class OverlayRows:
+class OverlayRows(Derived):
     """The rows of any source, a few of them replaced.
 
     A pass hands the source's blocks on as they are; a block with a replaced row is handed on in
@@ -34,15 +35,9 @@ class OverlayRows:
 
     def __init__(self, source: Rows, at: IntArray, new: Features) -> None:
         order = np.argsort(at)
-        self.source, self.at = source, at[order]
+        super().__init__(source, source.n_rows)
+        self.at = at[order]
         self.new = as_storage(new, source)[order]
-        self.n_rows, self.n_features = source.n_rows, source.n_features
-        self.dtype, self.density = source.dtype, source.density
-        self.block_rows = int(getattr(source, "block_rows", source.n_rows))
-
-    def threads(self, n_columns: int, n_threads: int) -> int:
-        """As the source's."""
-        return self.source.threads(n_columns, n_threads)
 
     def map_reduce(
         self,

@@ -14,7 +14,27 @@ from fastinfluence.types import IntArray
 T = TypeVar("T")
 
 
-class RowView:
+class Derived:
+    """What a table made of another one's rows has in common with it.
+
+    Parameters
+    ----------
+    source : Rows
+    n_rows : int
+    """
+
+    def __init__(self, source: Rows, n_rows: int) -> None:
+        self.source: Rows = source
+        self.n_rows, self.n_features = n_rows, source.n_features
+        self.dtype, self.density = source.dtype, source.density
+        self.block_rows = int(getattr(source, "block_rows", source.n_rows))
+
+    def threads(self, n_columns: int, n_threads: int) -> int:
+        """As the source's."""
+        return self.source.threads(n_columns, n_threads)
+
+
+class RowView(Derived):
     """The chosen rows of any source, in their own order.
 
     Nothing is copied when the view is made. A pass reads the source's blocks: one whose rows
@@ -29,15 +49,9 @@ class RowView:
     """
 
     def __init__(self, source: Rows, kept: IntArray) -> None:
-        self.source: Rows = source.source if isinstance(source, RowView) else source
-        self.kept: IntArray = source.kept[kept] if isinstance(source, RowView) else kept
-        self.n_rows, self.n_features = len(kept), source.n_features
-        self.dtype, self.density = source.dtype, source.density
-        self.block_rows = int(getattr(source, "block_rows", source.n_rows))
-
-    def threads(self, n_columns: int, n_threads: int) -> int:
-        """As the source's."""
-        return self.source.threads(n_columns, n_threads)
+        view = source if isinstance(source, RowView) else None
+        super().__init__(source if view is None else view.source, len(kept))
+        self.kept: IntArray = kept if view is None else view.kept[kept]
 
     def map_reduce(
         self,
