@@ -103,7 +103,7 @@ def _told(value: Value, slope: FloatArray, f: FloatArray, u: FloatArray, what: s
     where = f"test row {row}" + "".join(f", output {k}" for k in output)
     return (
         f"{what}: slope gives {own:.8g} for {where}, but central finite differences of value give "
-        f"{found:.8g}: return the derivative of value by each prediction"
+        f"{found:.8g}: return the derivative of value by each prediction, both in float64"
     )
 
 
