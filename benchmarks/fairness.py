@@ -94,12 +94,6 @@ def questions(data: Adult) -> dict[str, Question]:
     }
 
 
-def value(infl: fi.Influence, target: Any) -> float:
-    """Return a target's value at the fitted model."""
-    engine = infl._engine
-    return target.bind(engine).linearize(engine).value
-
-
 def surrogates(data: Adult, infl: fi.Influence, asked: dict[str, Question]) -> None:
     """Print what each surrogate is next to the true number."""
     f = data.raw(infl.theta)
@@ -112,7 +106,7 @@ def surrogates(data: Adult, infl: fi.Influence, asked: dict[str, Question]) -> N
         "accuracy": f"share with the right class (surrogate: sharpness {SHARPNESS:g})",
     }
     for name, ask in asked.items():
-        print(f"   {name:16}{value(infl, ask.target):11.4f}{ask.true(f):9.4f}   {told[name]}")
+        print(f"   {name:16}{infl.value(ask.target):11.4f}{ask.true(f):9.4f}   {told[name]}")
 
 
 def singles(infl: fi.Influence, asked: dict[str, Question], scores: dict, count: int) -> None:
@@ -160,7 +154,7 @@ def groups(
         chosen.append(np.random.default_rng(1).choice(n, round(shares[-1] * n), replace=False))
         labels.append(f"random {shares[-1]:.0%}")
         removal = infl.leave_group_out(chosen, method="exact")
-        start, true = value(infl, ask.target), judges[name].true
+        start, true = infl.value(ask.target), judges[name].true
         refitted = start + removal.on_function(ask.target)
         old = fresh.raw(infl.theta)
         for label, rows, after, theta in zip(labels, chosen, refitted, removal.theta, strict=True):

@@ -20,7 +20,7 @@ from fastinfluence.scoring import (
 )
 from fastinfluence.sinks import Matrix, PerOutput, Sink
 from fastinfluence.solvers import Solution
-from fastinfluence.targets.base import are_targets, checked_target
+from fastinfluence.targets.base import Target, are_targets, checked_target
 from fastinfluence.types import Effect, FloatArray
 
 R = TypeVar("R")
@@ -167,6 +167,10 @@ class Scores(InfluenceBase):
                     f"and training row; it has shape {np.shape(direct)}"
                 )
         return self._score(gradients, effect, out, through)
+
+    def value(self, target: Target) -> float:
+        """The number that a target of ``fi.targets`` is for this model; NaN if undetermined."""
+        return checked_target(target).bind(self._engine).linearize(self._engine).value
 
     def _of_targets(self, given: Any) -> tuple[FloatArray, FloatArray | None]:
         """Gradients (t, p) and, where one of the targets holds the weights, direct (t, n)."""

@@ -45,6 +45,7 @@ def test_value_and_gradient(kind, outputs, name):
     wanted = dense.gradient(ask.value, m.infl.theta)
     np.testing.assert_allclose(found.gradient, wanted, rtol=0, atol=1e-9 * (1 + abs(wanted).max()))
     assert found.direct is None
+    assert m.infl.value(ask.target) == found.value
 
 
 @EACH
