@@ -30,7 +30,7 @@ from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
 from fastinfluence.spec.oracle import Oracle
 from fastinfluence.tables import Table, as_table, check_same_order
-from fastinfluence.types import FloatArray
+from fastinfluence.types import FloatArray, IntArray
 
 DEVICES = ("cpu", "cuda")
 Spec: TypeAlias = GLM | MLP | Oracle
@@ -52,6 +52,11 @@ class TestRows:
     y: FloatArray | None
     offset: FloatArray
     inputs: FloatArray | None = None
+
+    def part(self, rows: slice | IntArray) -> TestRows:
+        """Some of the rows."""
+        y, inputs = (None if a is None else a[rows] for a in (self.y, self.inputs))
+        return TestRows(self.X[rows], y, self.offset[rows], inputs)
 
 
 @dataclass(frozen=True)

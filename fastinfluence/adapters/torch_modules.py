@@ -31,8 +31,9 @@ MEANS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 """Means of the losses that state one, by the name of the function or class."""
 
 
-NAMED = 100_000
-"""Up to this many parameters each has a name of its own, for messages."""
+NAMED = FORMED = 100_000
+"""Up to this many parameters each has a name of its own, for messages, and row_dot comes from row
+gradients: forming those costs one vectorised pass, whatever the number of directions."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def adapt_module(
     spec = Oracle(
         calls.gradient,
         calls.hvp,
-        calls.row_dot,
+        calls.row_dot if len(theta) > FORMED else None,
         calls.loss,
         calls.prediction,
         calls.prediction_gradient,

@@ -158,11 +158,22 @@ class Square(torch.nn.Module):
 
 
 def test_operations_without_forward_derivatives():
-    """Products go backward twice where they cannot go forward."""
+    """Products go backward twice, so forward mode is never needed."""
     found, wanted = wrapped(Square(plain=False)), wrapped(Square(plain=True))
     np.testing.assert_allclose(
         found.on_loss(X_TEST, Y_TEST), wanted.on_loss(X_TEST, Y_TEST), rtol=1e-10, atol=1e-14
     )
+
+
+def test_row_dot_without_row_gradients(monkeypatch):
+    """Above a number of parameters, products with rows' gradients are passes of their own."""
+    from fastinfluence.adapters import torch_modules
+
+    wanted = wrapped().on_loss(X_TEST, Y_TEST)
+    monkeypatch.setattr(torch_modules, "FORMED", 10)
+    infl = wrapped()
+    assert "row_dot" in infl.spec.calls
+    np.testing.assert_allclose(infl.on_loss(X_TEST, Y_TEST), wanted, rtol=1e-10, atol=1e-14)
 
 
 @pytest.mark.parametrize("answer", ["module", "tensor", "array"])
