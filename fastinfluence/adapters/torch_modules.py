@@ -12,7 +12,7 @@ import torch
 
 from fastinfluence.adapters.base import Adapted
 from fastinfluence.adapters.torch_calls import TorchCalls
-from fastinfluence.errors import InputError
+from fastinfluence.errors import InputError, OracleError
 from fastinfluence.labels import Untouched
 from fastinfluence.problem import Problem
 from fastinfluence.removal import Refit, checked_refit
@@ -168,7 +168,13 @@ def _penalty(
 
 
 def _outputs(calls: TorchCalls, theta: FloatArray, rows: torch.Tensor) -> int:
-    f = calls.prediction(theta, rows[:1])
+    try:
+        f = calls.prediction(theta, rows[:1])
+    except Exception as error:
+        raise OracleError(
+            f"the module raised {type(error).__name__} for a row of X of shape "
+            f"{tuple(rows.shape[1:])}: {error}"
+        ) from error
     return 1 if f.ndim == 1 else int(f.shape[1])
 
 

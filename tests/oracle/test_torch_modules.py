@@ -159,7 +159,7 @@ class Square(torch.nn.Module):
 
 def test_operations_without_forward_derivatives():
     """Products go backward twice, so forward mode is never needed."""
-    found, wanted = wrapped(Square(plain=False)), wrapped(Square(plain=True))
+    found, wanted = (wrapped(Square(plain), damping=20.0) for plain in (False, True))
     np.testing.assert_allclose(
         found.on_loss(X_TEST, Y_TEST), wanted.on_loss(X_TEST, Y_TEST), rtol=1e-10, atol=1e-14
     )
@@ -189,7 +189,7 @@ def test_refits_may_return_modules(answer):
 
     removal = wrapped(module, refit=train).leave_one_out([3, 4], method="refit")
     moved = removal.theta - removal.theta_old
-    np.testing.assert_allclose(moved[:, -3:], 0.001, atol=1e-8)
+    np.testing.assert_allclose(moved[:, -3:], 0.001, atol=1e-6)
     np.testing.assert_allclose(moved[:, :-3], 0.0, atol=1e-12)
 
 
@@ -251,8 +251,8 @@ BAD = {
         fi.InputError,
         "X holds NaN",
     ),
-    "random": (lambda: wrapped(Random()), fi.OracleError, "gradient.*dropout|randomness"),
-    "rows that mix": (lambda: wrapped(Mixing()), fi.OracleError, "derivative|other rows"),
+    "random": (lambda: wrapped(Random()), fi.OracleError, "randomness|not the same twice"),
+    "rows that mix": (lambda: wrapped(Mixing()), fi.OracleError, "other rows|sum over its rows"),
     "a shape that torch refuses": (
         lambda: fi.Influence.from_torch(convolutional(), F.cross_entropy, X[:, :, :4, :4], Y),
         (fi.OracleError, fi.InputError),
