@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from scipy.optimize import brentq
 
 from fastinfluence.engines.base import Engine
 from fastinfluence.errors import InputError, UnsupportedError
-from fastinfluence.inputs import finite_number
+from fastinfluence.inputs import finite_number, finite_vector
 from fastinfluence.problem import TestRows
+from fastinfluence.rows.indexed import Indexed
 from fastinfluence.spec.loss import Loss
 from fastinfluence.tables import as_vector
 from fastinfluence.types import BoolArray
@@ -34,7 +36,14 @@ def labelled(engine: Engine, X: Any, y: Any, offset: Any, what: str) -> TestRows
     """Test rows with their labels."""
     if y is None:
         raise InputError(f"y_test is needed: {what} asks about labelled rows")
-    return engine.problem.test_rows(X, y, offset)
+    test = engine.problem.test_rows(X, y, offset)
+    if not isinstance(test.y, Indexed):
+        return test
+    labels = finite_vector(y, len(test.X), "y_test")  # an oracle's own, in any container
+    K = engine.problem.n_outputs
+    if K > 1 and not np.isin(labels, np.arange(K)).all():
+        raise InputError(f"{what}: y_test must count the {K} predictions of a row, 0 to {K - 1}")
+    return replace(test, y=labels)
 
 
 def positives(test: TestRows, what: str) -> BoolArray:
