@@ -17,8 +17,9 @@ A line is one curvature and one damping; actual is
 r is Pearson's correlation and slope that of actual on predicted, both of the loss summed over the
 test rows; median is the median over test rows of r for that row's own loss. LDS, the linear
 datamodelling score, is the mean over test rows of the rank correlation over random halves of the
-table, trained from the start. A response that did not converge is left out, and counted. Fails where the response's limit is missed (r below 0.99), or where no
-damping reaches r = 0.95 against the response to a whole row.
+table, trained from the start. A response that did not converge is left out, and counted. Fails
+where the response's limit is missed (r below 0.99), or where no damping reaches r = 0.95 against
+the response to a whole row.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ WANTED, WANTED_IN_THE_LIMIT = 0.95, 0.99
 
 @dataclass(frozen=True)
 class Size:
-    """Rows, test rows, epochs, single removals, those also put to the response, halves and orders."""
+    """Rows, test rows, epochs, removals, those of them with a response, halves and orders."""
 
     n: int
     tests: int
@@ -146,7 +147,7 @@ class Study:
             )  # fmt: skip
 
     def responses(self, infl: fi.Influence, k: int) -> tuple[Array, Array, int]:
-        """Return responses (tests, k) to whole rows and to parts, NaN where not converged; how many."""
+        """Return responses (tests, k) to rows and to parts, NaN where not converged; how many."""
         response = Response(
             self.nets, self.data, self.theta, infl.hessian.damping, infl.hessian.dense()
         )
@@ -199,8 +200,8 @@ def study(data: Table, hidden: tuple[int, ...], size: Size) -> tuple[float, floa
     f, f_test = (made.nets.outputs(made.theta[None], X)[0] for X in (data.X, data.X_test))
     orders = np.corrcoef(made.on.sum(axis=1))[np.triu_indices(size.orders, 1)].mean()
     print(
-        f"{data.name}, hidden {hidden}: n = {size.n}, p = {made.nets.p}, {size.epochs} epochs, loss "
-        f"{losses(f, data.y).mean():.3f} (test {losses(f_test, data.y_test).mean():.3f}), ‖∇R‖ = "
+        f"{data.name}, hidden {hidden}: n = {size.n}, p = {made.nets.p}, {size.epochs} epochs, "
+        f"loss {losses(f, data.y).mean():.3f} (test {losses(f_test, data.y_test).mean():.3f}), ‖∇R‖ = "
         f"{report.gradient_norm / size.n:.1e}, H's smallest eigenvalue {lowest:.1e}\n"
         f"  going on: {size.more} epochs, worth a damping of {size.worth:.2g}; r of one order with "
         f"another {orders:.3f}\n"
@@ -219,7 +220,8 @@ def study(data: Table, hidden: tuple[int, ...], size: Size) -> tuple[float, floa
             found = infl.on_loss(data.X_test, data.y_test)
             known = found[:, made.rows]
             score = lds(found, made.halves, made.by_halves)
-            line = f"{agreement(known, made.again)} {score:5.3f} | {agreement(known, made.on.mean(axis=0))}"
+            on = agreement(known, made.on.mean(axis=0))
+            line = f"{agreement(known, made.again)} {score:5.3f} | {on}"
             if curvature == "gauss-newton" and damping >= RESPONSE_FROM:
                 whole, part, bad = made.responses(infl, size.responses)
                 known = chosen_part(known.T, size.responses).T

@@ -126,7 +126,7 @@ def train(nets: Nets, data: Table, theta: Array, weights: Array, epochs: int, se
 class Response:
     """The proximal Bregman response (Bae et al. 2022, eq. 6) at one theta and damping.
 
-    The minimum over θ of (1/n) Σ_j D(f_j(θ), f_j(θ₀)) − (ε/n) l_i(θ) + ½ (θ − θ₀)ᵀ(Λ + damping)(θ − θ₀),
+    The minimum over θ = θ₀ + s of (1/n) Σ_j D(f_j(θ), f_j(θ₀)) − (ε/n) l_i(θ) + ½ sᵀ(Λ + damping)s,
     D the Bregman divergence of the logistic loss and Λ the penalty, whose divergence is its own;
     ε = 1 removes row i. The Hessian at θ₀ is damped Gauss–Newton's, so that influence is the
     derivative in ε. The search is L-BFGS in the coordinates where that Hessian is the identity.
