@@ -178,6 +178,13 @@ def compare(data: Table, hidden: tuple[int, ...], options: argparse.Namespace) -
         operator.matmat(sides)
         found = [timed(operator, name, sides, options.tol) for name in names]
         print(f"  {how[0]:12} {how[1]:7.2g} " + " | ".join(found), flush=True)
+        if nets.p <= MOST:
+            values = np.linalg.eigvalsh(operator.dense())
+            print(
+                f"{'':23}{(values < 2 * values[0]).sum()} of {nets.p} eigenvalues lie within ",
+                end="",
+            )
+            print("a factor of 2 of the smallest", flush=True)
 
 
 def main() -> int:

@@ -9,8 +9,9 @@ A line is one curvature and one damping; actual is
 
 - from the start: training again from the same draw, same batches, with and without the row;
 - going on: from the theta that is asked about, half as many epochs more, with and without the row,
-  under the same batches; the mean over orders of the batches, for how a single order falls is noise
-  to any score of theta. Its size is the correlation between orders, in the first line;
+  under the same batches; the mean over orders of the batches, since how one order falls is noise to
+  any score of theta. The second line has r of one order with another, and the most that a score
+  can reach against the mean, √(k·r/(1 + (k − 1)·r)) for k orders (Spearman & Brown);
 - response: the proximal Bregman response (Bae et al. 2022), what damped Gauss–Newton influence
   approximates, to the removal of the row, and of 1/100 of it (its limit).
 
@@ -85,7 +86,7 @@ class Size:
         return (1 - MOMENTUM) / (RATE * self.more * (self.n // BATCH))
 
 
-FULL, QUICK = Size(4_000, 100, 5, 200, 40, 100, 8), Size(1_000, 30, 5, 20, 6, 20, 4)
+FULL, QUICK = Size(4_000, 100, 5, 200, 40, 100, 32), Size(1_000, 30, 5, 20, 6, 20, 4)
 
 
 @dataclass(frozen=True)
@@ -198,13 +199,15 @@ def study(data: Table, hidden: tuple[int, ...], size: Size) -> tuple[float, floa
         report = undamped.report()
     lowest = float(eigvalsh(undamped.hessian.dense(), subset_by_index=[0, 0])[0])
     f, f_test = (made.nets.outputs(made.theta[None], X)[0] for X in (data.X, data.X_test))
-    orders = np.corrcoef(made.on.sum(axis=1))[np.triu_indices(size.orders, 1)].mean()
+    k = size.orders
+    orders = np.corrcoef(made.on.sum(axis=1))[np.triu_indices(k, 1)].mean()
+    ceiling = np.sqrt(k * orders / (1 + (k - 1) * orders))
     print(
         f"{data.name}, hidden {hidden}: n = {size.n}, p = {made.nets.p}, {size.epochs} epochs, "
-        f"loss {losses(f, data.y).mean():.3f} (test {losses(f_test, data.y_test).mean():.3f}), ‖∇R‖ = "
-        f"{report.gradient_norm / size.n:.1e}, H's smallest eigenvalue {lowest:.1e}\n"
+        f"loss {losses(f, data.y).mean():.3f} (test {losses(f_test, data.y_test).mean():.3f}), "
+        f"‖∇R‖ = {report.gradient_norm / size.n:.1e}, H's smallest eigenvalue {lowest:.1e}\n"
         f"  going on: {size.more} epochs, worth a damping of {size.worth:.2g}; r of one order with "
-        f"another {orders:.3f}\n"
+        f"another {orders:.3f}, of a score with the mean of {size.orders} at most {ceiling:.3f}\n"
         f"  {'':20} from the start              going on              response"
         f"              its limit\n  {'curvature':12} damping "
         + " | ".join(("     r median   slope   LDS", *3 * ("     r median   slope",)))
