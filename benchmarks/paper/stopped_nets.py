@@ -115,7 +115,7 @@ def train(nets: Nets, data: Table, theta: Array, weights: Array, epochs: int, se
     thetas = np.repeat(theta[None], len(weights), axis=0)
     speed, l2 = np.zeros_like(thetas), L2 * nets.penalised
     for _ in range(epochs):
-        for rows in np.array_split(rng.permutation(n), n // BATCH):
+        for rows in np.array_split(rng.permutation(n), max(1, n // BATCH)):
             w, y = weights[:, rows], data.y[rows]
             _, g = nets.gradient(thetas, data.X[rows], lambda f, w=w, y=y: w * (expit(f) - y))
             speed = MOMENTUM * speed - RATE * (g / len(rows) + l2 * thetas)
