@@ -1,4 +1,4 @@
-"""Kronecker-factored preconditioners for networks: they do not pay (docs/decisions/0008-kfac.md).
+"""Kronecker-factored preconditioners for networks: they do not pay (docs/decisions/0009-kfac.md).
 
     python benchmarks/paper/mlp_kfac.py [FOLDER] [--quick] [--sides 1] [--tol 1e-6] [--hidden 64,32]
 
