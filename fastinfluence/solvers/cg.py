@@ -1,7 +1,9 @@
 """Conjugate gradients for many right-hand sides, touching H only through products.
 
-Hestenes & Stiefel (1952); the recurrence runs side by side for all columns, which share one
-pass over the data per iteration, and each column stops on its own residual.
+Hestenes & Stiefel (1952). From :data:`BLOCK_FROM` sides on they share one Krylov space
+(:mod:`fastinfluence.solvers.block_cg`); fewer, those of other preconditioners than diagonal ones,
+and those that a block left unfinished run side by side: they share one pass over the data per
+iteration, and each column stops on its own residual.
 """
 
 from __future__ import annotations
@@ -17,9 +19,13 @@ from fastinfluence.curvature import Curvature
 from fastinfluence.errors import InputError, SolverError
 from fastinfluence.inputs import positive, positive_count
 from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
+from fastinfluence.solvers.block_cg import WIDEST, block_cg
 from fastinfluence.solvers.gauge import prepared_on_range
 from fastinfluence.solvers.spectrum import negative_advice
 from fastinfluence.types import BoolArray, FloatArray, IntArray
+
+BLOCK_FROM = 8
+"""Right-hand sides from which they share a Krylov space."""
 
 
 class Preconditioner(Protocol):
@@ -115,30 +121,111 @@ class PreparedCG:
 
     def solve(self, B: FloatArray) -> Solution:
         """H⁻¹ B, shape (p, t), with per-column residuals and iterations."""
-        run = _Run(self.operator, self._precondition, B, self.config.tol, self._limit)
-        run.to_the_end()
-        residuals = np.linalg.norm(B - self.operator.matmat(run.X), axis=0)
-        # The recurrence's residual drifts from the true one; what counts is the true one.
-        converged = residuals <= np.maximum(10 * run.targets, 1e-14 * run.norms)
+        norms = np.linalg.norm(B, axis=0)
+        ended = self._together(B, norms)
         known = self.conditioning
-        bends = run.negative & ~converged
-        advice = negative_advice(self.operator) if bends.any() else ""
+        advice = negative_advice(self.operator) if ended.negative.any() else ""
         return Solution(
-            x=run.X,
-            converged=converged,
-            iterations=run.iterations,
-            residual_norms=residuals,
-            error_bound=residual_bound(residuals, known.lambda_min or run.smallest_ritz()),
+            x=ended.X,
+            converged=ended.converged,
+            iterations=ended.iterations,
+            residual_norms=ended.residuals,
+            error_bound=residual_bound(ended.residuals, known.lambda_min or ended.smallest),
             std_error=None,
             status=tuple(
                 "converged" if ok else (advice if bad else f"not converged in {count} iterations")
-                for ok, bad, count in zip(converged, run.negative, run.iterations, strict=True)
+                for ok, bad, count in zip(
+                    ended.converged, ended.negative, ended.iterations, strict=True
+                )
             ),
             bound_is_certain=known.certain,
         )
 
+    def _together(self, B: FloatArray, norms: FloatArray) -> _Ended:
+        """Blocks of sides first, where that may pay; what they leave goes side by side."""
+        root = self._root()
+        if root is None or B.shape[1] < BLOCK_FROM:
+            return self._side_by_side(B, norms)
+        parts = np.array_split(np.arange(B.shape[1]), -(-B.shape[1] // WIDEST))
+        runs = [self._block(B[:, part], norms[part], root) for part in parts]
+        out = _Ended.joined(runs)
+        left = np.flatnonzero(~out.converged)
+        if len(left):
+            out.replace(left, self._side_by_side(B[:, left], norms[left]))
+        return out
+
+    def _block(self, B: FloatArray, norms: FloatArray, root: FloatArray) -> _Ended:
+        run = block_cg(self.operator, B, root, self.config.tol * norms, self._limit)
+        steps = np.full(B.shape[1], run.steps, dtype=np.intp)
+        nothing: BoolArray = np.zeros(B.shape[1], dtype=bool)
+        return self._ended(B, norms, run.X, steps, nothing, run.rayleigh)
+
+    def _side_by_side(self, B: FloatArray, norms: FloatArray) -> _Ended:
+        run = _Run(self.operator, self._precondition, B, self.config.tol, self._limit)
+        run.to_the_end()
+        return self._ended(B, norms, run.X, run.iterations, run.negative, run.rayleigh)
+
+    def _ended(
+        self,
+        B: FloatArray,
+        norms: FloatArray,
+        X: FloatArray,
+        iterations: IntArray,
+        negative: BoolArray,
+        rayleigh: float,
+    ) -> _Ended:
+        residuals = np.linalg.norm(B - self.operator.matmat(X), axis=0)
+        # The recurrence's residual drifts from the true one; what counts is the true one.
+        converged = residuals <= np.maximum(10 * self.config.tol, 1e-14) * norms
+        return _Ended(X, residuals, converged, iterations, negative & ~converged, rayleigh)
+
+    def _root(self) -> FloatArray | None:
+        """The square root of a diagonal preconditioner, shape (p,); None for any other."""
+        if self._preconditioner is None:
+            return np.ones(self.operator.shape[0])
+        if isinstance(self._preconditioner, PreparedJacobi):
+            return np.sqrt(self._preconditioner.inverse)
+        return None
+
     def _precondition(self, R: FloatArray) -> FloatArray:
         return R if self._preconditioner is None else self._preconditioner.apply(R)
+
+
+@dataclass
+class _Ended:
+    """Where some right-hand sides ended; one entry each but for ``rayleigh``, λ_min from above."""
+
+    X: FloatArray
+    residuals: FloatArray
+    converged: BoolArray
+    iterations: IntArray
+    negative: BoolArray
+    rayleigh: float
+
+    @property
+    def smallest(self) -> float:
+        """The estimate of λ_min; 0 where no step was taken."""
+        return self.rayleigh if np.isfinite(self.rayleigh) else 0.0
+
+    @classmethod
+    def joined(cls, parts: list[_Ended]) -> _Ended:
+        """All of them, in order."""
+        return cls(
+            np.concatenate([part.X for part in parts], axis=1),
+            np.concatenate([part.residuals for part in parts]),
+            np.concatenate([part.converged for part in parts]),
+            np.concatenate([part.iterations for part in parts]),
+            np.concatenate([part.negative for part in parts]),
+            min(part.rayleigh for part in parts),
+        )
+
+    def replace(self, which: IntArray, other: _Ended) -> None:
+        """Put another run of some sides in the place of this one's; its steps come on top."""
+        self.X[:, which] = other.X
+        self.iterations[which] += other.iterations
+        for name in ("residuals", "converged", "negative"):
+            getattr(self, name)[which] = getattr(other, name)
+        self.rayleigh = min(self.rayleigh, other.rayleigh)
 
 
 class _Run:
@@ -159,7 +246,8 @@ class _Run:
         self.targets = tol * self.norms
         self.negative: BoolArray = np.zeros(B.shape[1], dtype=bool)
         self.iterations = np.zeros(B.shape[1], dtype=np.intp)
-        self._rayleigh = np.inf
+        self.rayleigh = np.inf
+        """Smallest Rayleigh quotient seen: an estimate, from above, of λ_min."""
 
     def to_the_end(self) -> None:
         """Iterate until every column has converged, met negative curvature or run out."""
@@ -195,8 +283,4 @@ class _Run:
         self.negative[active[curvature <= 0]] = True
         quotients = curvature / np.maximum((P * P).sum(axis=0), np.finfo(np.float64).tiny)
         if len(quotients) and quotients.min() > 0:
-            self._rayleigh = min(self._rayleigh, float(quotients.min()))
-
-    def smallest_ritz(self) -> float:
-        """Smallest Rayleigh quotient seen: an estimate, from above, of λ_min."""
-        return self._rayleigh if np.isfinite(self._rayleigh) else 0.0
+            self.rayleigh = min(self.rayleigh, float(quotients.min()))
