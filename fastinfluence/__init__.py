@@ -17,6 +17,7 @@ from fastinfluence.errors import (
     InputError,
     LossError,
     NoOptimumError,
+    OracleError,
     SolverError,
     UnsupportedError,
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fastinfluence.spec.loss import Loss
     from fastinfluence.spec.mlp import MLP
     from fastinfluence.spec.models import GLM
+    from fastinfluence.spec.oracle import Oracle
 
 __version__ = "0.1.0"
 
@@ -37,6 +39,7 @@ _PLACES = {
     "GLM": "fastinfluence.spec.models:GLM",
     "MLP": "fastinfluence.spec.mlp:MLP",
     "Influence": "fastinfluence.influence:Influence",
+    "Oracle": "fastinfluence.spec.oracle:Oracle",
     "Loss": "fastinfluence.spec.loss:Loss",
     "TopK": "fastinfluence.sinks:TopK",
     "Total": "fastinfluence.sinks:Total",
@@ -76,6 +79,8 @@ __all__ = [
     "Loss",
     "LossError",
     "NoOptimumError",
+    "Oracle",
+    "OracleError",
     "SolverError",
     "TopK",
     "Total",

@@ -17,10 +17,12 @@ from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.inputs import checked_rows, positive, positive_count
+from fastinfluence.labels import LabelCodec
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.progress import Progress
 from fastinfluence.replaced import NearbyInverse, Optimum, Retrainer, with_rows_replaced
 from fastinfluence.rows.sources import as_rows
+from fastinfluence.spec.oracle import Oracle
 from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 ACCURACY = 1e-8
@@ -187,6 +189,11 @@ def _parts(infl: Attacked) -> tuple[Engine, Settings]:
     if isinstance(infl, type) or not hasattr(infl, "_engine"):
         raise InputError(f"infl={infl!r} is no fi.Influence object")
     engine = infl._engine
+    if isinstance(engine.problem.spec, Oracle):
+        raise UnsupportedError(
+            "an attack moves rows of numbers, an oracle's rows may be anything: step with "
+            "infl.perturbation and infl.replacement, retraining on your own"
+        )
     if isinstance(engine.problem.spec.loss.y_domain, str) and engine.problem.n_outputs == 1:
         raise UnsupportedError(
             f"the loss {engine.problem.spec.loss.name} has no classes, so no prediction can flip: "
@@ -213,7 +220,9 @@ def classified(engine: Engine, test: TestRows) -> BoolArray:
     f = engine.predictions(test, engine.theta[:, None], "raw")[:, 0]
     if engine.problem.n_outputs > 1:
         return np.asarray(f.argmax(axis=1) == test.y)
-    positive_label = max(engine.problem.codec.values)
+    codec = engine.problem.codec
+    assert isinstance(codec, LabelCodec)
+    positive_label = max(codec.values)
     return np.asarray((f > 0) == (test.y == positive_label))
 
 

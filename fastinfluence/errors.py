@@ -21,6 +21,10 @@ class SolverError(FastInfluenceError, RuntimeError):
     """A linear system could not be solved to a stated accuracy."""
 
 
+class OracleError(FastInfluenceError, RuntimeError):
+    """A callable of an oracle raised, or returned what its name does not promise."""
+
+
 class UnsupportedError(FastInfluenceError, ValueError):
     """A valid request that this library does not support, named with what to do instead."""
 

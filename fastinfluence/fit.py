@@ -10,7 +10,7 @@ from fastinfluence.curvature import Curvature, scales
 from fastinfluence.descent import descend
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import linearize
-from fastinfluence.errors import NoOptimumError, SolverError
+from fastinfluence.errors import NoOptimumError, SolverError, UnsupportedError
 from fastinfluence.inputs import listed
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, silent
@@ -19,6 +19,7 @@ from fastinfluence.solvers.base import Solver
 from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.choose import choose
 from fastinfluence.spec.mlp import MLP
+from fastinfluence.spec.oracle import Oracle
 from fastinfluence.types import BoolArray, FloatArray
 
 MAX_ITERATIONS = 200
@@ -81,8 +82,8 @@ def minimize(
 ) -> tuple[FloatArray, FitStatus]:
     """Minimise the problem's objective from ``theta`` by Newton's method.
 
-    An MLP goes to a stationary point near ``theta`` (:mod:`fastinfluence.descent`), with solves of
-    its own whatever the ``solver``; its status says so where none is reached.
+    An MLP or an oracle goes to a stationary point near ``theta`` (:mod:`fastinfluence.descent`),
+    with solves of its own whatever the ``solver``; its status says so where none is reached.
 
     Stops when ‖∇R‖ ≤ tol and max_j |(H⁻¹∇R)_j| ≤ tol·(1 + ‖theta‖∞), or where rounding
     forbids further progress, which the status then says.
@@ -92,7 +93,12 @@ def minimize(
     NoOptimumError
         If the objective keeps falling along a direction: separable data, an empty category.
     """
-    if isinstance(problem.spec, MLP):
+    if isinstance(problem.spec, Oracle) and "loss" not in problem.spec.calls:
+        raise UnsupportedError(
+            "fitting, polishing and exact removals follow the objective: give fi.Oracle(..., "
+            "loss=...), a function of (theta, X, y) that returns each row's loss"
+        )
+    if isinstance(problem.spec, (MLP, Oracle)):
         end = descend(problem, theta, tol, progress)
         return end.engine.theta, _status(end.engine, end.step, end.iterations, end.message)
     tolerance = _Tolerance(tol)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.inputs import finite_matrix, finite_vector, listed
+from fastinfluence.rows.indexed import Indexed, count
 from fastinfluence.spec.multinomial import LABELS
 from fastinfluence.tables import as_vector
 from fastinfluence.types import BoolArray, FloatArray
@@ -115,6 +116,22 @@ class LabelCodec:
                 f"the loss {self.loss.name} is defined for {description}"
             )
         return y
+
+
+@dataclass(frozen=True)
+class Untouched:
+    """Targets handed to an oracle's callables as the caller has them, in any container."""
+
+    n_outputs: int = 1
+    convert: Callable[[Any, str], Any] | None = None
+    """Brings targets into the container that the callables take."""
+    classes: None = None
+
+    def encode(self, y: Any, n: int, what: str = "y") -> Any:
+        """The container with its rows counted."""
+        if count(y) != n:
+            raise InputError(f"{what} has {count(y)} entries but X has {n} rows")
+        return Indexed(y if self.convert is None else self.convert(y, what))
 
 
 def _told(classes: np.ndarray[Any, Any]) -> str:

@@ -14,12 +14,13 @@ import numpy as np
 
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import single_output
-from fastinfluence.errors import InputError
+from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.inputs import one_of
 from fastinfluence.problem import TestRows
 from fastinfluence.progress import Progress, silent
 from fastinfluence.replaced import Retrainer, at_optimum, with_rows_replaced
 from fastinfluence.representer import Representer, in_common_space
+from fastinfluence.spec.oracle import Oracle
 from fastinfluence.types import FloatArray, IntArray
 
 Change: TypeAlias = Literal["replacement", "upweight"]
@@ -160,6 +161,11 @@ def replaced_exactly(
 
     Each replacement is made alone. "Before" is the optimum, also where theta is not.
     """
+    if isinstance(engine.problem.spec, Oracle):
+        raise UnsupportedError(
+            "an oracle's rows may be anything, so none is written over: retrain with the new row "
+            'on your own, or use method="influence"'
+        )
     if engine.problem.space is not None:
         machine = single_output(engine, "a kernel")
         engine, test, new = in_common_space(machine, test, new)

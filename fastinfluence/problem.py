@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -20,17 +20,20 @@ from fastinfluence.inputs import (
     positive_count,
 )
 from fastinfluence.kernel_space import KernelSpace
-from fastinfluence.labels import LabelCodec
+from fastinfluence.labels import LabelCodec, Untouched
 from fastinfluence.rows.base import Rows, available_threads
 from fastinfluence.rows.features import Features
+from fastinfluence.rows.indexed import Indexed, IndexedRows, alike
 from fastinfluence.rows.sources import as_rows
 from fastinfluence.spec.loss import Loss
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
+from fastinfluence.spec.oracle import Oracle
 from fastinfluence.tables import Table, as_table, check_same_order
 from fastinfluence.types import FloatArray
 
 DEVICES = ("cpu", "cuda")
+Spec: TypeAlias = GLM | MLP | Oracle
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Problem:
 
     Attributes
     ----------
-    spec : GLM or MLP
+    spec : GLM, MLP or Oracle
     rows : Rows
         n rows of d features.
     y : ndarray, shape (n,), or (n, K) for a vector of K targets a row
@@ -89,12 +92,12 @@ class Problem:
         The kernel behind the features, of a kernel machine; it is ``transform`` too.
     """
 
-    spec: GLM | MLP
+    spec: Spec
     rows: Rows
     y: FloatArray
     w: FloatArray
     offset: FloatArray | None
-    codec: LabelCodec
+    codec: LabelCodec | Untouched
     feature_names: tuple[str, ...]
     labels: Sequence[Any] | None
     named: bool
@@ -109,31 +112,39 @@ class Problem:
     @classmethod
     def build(
         cls,
-        spec: GLM | MLP,
+        spec: Spec,
         X: Any,
         y: Any,
         sample_weight: Any = None,
         offset: Any = None,
         device: str = "cpu",
         n_threads: int | None = None,
-        codec: LabelCodec | None = None,
+        codec: LabelCodec | Untouched | None = None,
         transform: Callable[[Any], Any] | None = None,
     ) -> Problem:
         """Check everything the caller gave; raise one clear InputError, or return a Problem."""
-        if not isinstance(spec, (GLM, MLP)):
-            raise InputError(f"spec is a {type(spec).__name__}: pass fi.GLM(...) or fi.MLP(...)")
+        if not isinstance(spec, (GLM, MLP, Oracle)):
+            raise InputError(
+                f"spec is a {type(spec).__name__}: pass fi.GLM(...), fi.MLP(...) or fi.Oracle(...)"
+            )
         if one_of(device, DEVICES, "device") != "cpu":
             raise UnsupportedError('device="cuda" is not available in this version: use "cpu"')
         threads = (
             available_threads() if n_threads is None else positive_count(n_threads, "n_threads")
         )
+        if isinstance(spec, Oracle):
+            if offset is not None:
+                raise InputError("an oracle takes no offset: make it a part of X")
+            known = codec if isinstance(codec, Untouched) else Untouched(spec.n_outputs)
+            return cls._of_oracle(spec, X, y, sample_weight, threads, known, transform)
         table = as_table(X)
         for given, what in ((y, "y"), (sample_weight, "sample_weight"), (offset, "offset")):
             check_same_order(X, given, what)
         rows = as_rows(table.values)
         check_finite_rows(rows, table.names, "X", threads)
         n = rows.n_rows
-        codec = codec or LabelCodec.learn(spec.loss, y, spec.takes_vectors)
+        if codec is None:
+            codec = LabelCodec.learn(spec.loss, y, spec.takes_vectors)
         w = np.ones(n) if sample_weight is None else checked_weights(sample_weight, n)
         return cls(
             spec=spec,
@@ -146,6 +157,36 @@ class Problem:
             labels=table.labels,
             named=table.named,
             library=table.library,
+            n_threads=threads,
+            transform=transform,
+        )
+
+    @classmethod
+    def _of_oracle(
+        cls,
+        spec: Oracle,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        threads: int,
+        codec: Untouched,
+        transform: Callable[[Any], Any] | None,
+    ) -> Problem:
+        """Rows that only the oracle's callables read: nothing about them is checked but counts."""
+        check_same_order(X, y, "y")
+        rows = IndexedRows(X, y, spec.batch)
+        n = rows.n_rows
+        return cls(
+            spec=spec,
+            rows=rows,
+            y=cast("FloatArray", Indexed(None) if y is None else codec.encode(y, n)),
+            w=np.ones(n) if sample_weight is None else checked_weights(sample_weight, n),
+            offset=None,
+            codec=codec,
+            feature_names=(),
+            labels=getattr(X, "index", None) if hasattr(X, "iloc") else None,
+            named=False,
+            library="pandas" if hasattr(X, "iloc") else "numpy",
             n_threads=threads,
             transform=transform,
         )
@@ -215,6 +256,8 @@ class Problem:
         if offset_test is not None:
             offset = checked_offset(offset_test, t, self.n_outputs, "offset_test")
         y = None if y_test is None else self.codec.encode(y_test, t, "y_test")
+        if isinstance(self.y, Indexed) and self.y.X is None:  # an oracle whose rows have no targets
+            y = cast("FloatArray", self.y)
         return TestRows(X, y, offset, inputs)
 
     def no_offset(self, t: int) -> FloatArray:
@@ -229,6 +272,9 @@ class Problem:
         if self.space is not None:
             inputs = self.space.inputs(X, what)
             return as_rows(self.space.features(inputs)).take(slice(None)), inputs
+        if isinstance(self.spec, Oracle):
+            own = X if self.transform is None else self.transform(X)
+            return alike(own, self.rows.take(slice(0, 1)).native(), what), None
         rows = as_rows(self._test_table(X, what).values)
         if rows.n_features != self.rows.n_features:
             raise InputError(

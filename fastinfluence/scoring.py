@@ -17,7 +17,7 @@ from fastinfluence.sinks import Sink
 from fastinfluence.solvers.base import Prepared, Solver
 from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.sketch import normal_draws
-from fastinfluence.spec.mlp import MLP
+from fastinfluence.spec.models import GLM
 from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
@@ -95,7 +95,7 @@ def refuse_dear(engine: Engine, solver: Solver) -> None:
     """UnsupportedError where self-influence would need too many solves by CG."""
     n, rows = engine.problem.n_rows, engine.problem.rows
     stored = n * (rows.n_features * rows.density + 1) * engine.problem.n_outputs
-    if isinstance(engine.problem.spec, MLP):
+    if not isinstance(engine.problem.spec, GLM):
         stored = n * engine.n_params * engine.passes
     operations = float(n * CG_STEPS) * (2 * stored + VECTOR_PASSES * engine.n_params)
     if isinstance(solver, CG) and operations > MAX_CG_OPERATIONS:

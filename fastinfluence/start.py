@@ -13,6 +13,7 @@ from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem
 from fastinfluence.rows.features import Features
 from fastinfluence.spec.mlp import MLP
+from fastinfluence.spec.oracle import Oracle
 from fastinfluence.types import FloatArray
 
 DENSE_BYTES = 1 << 28
@@ -32,6 +33,8 @@ def starting_point(problem: Problem, seed: int | None = None) -> FloatArray:
     NoOptimumError
         If none is found: without an intercept, or with offsets wider than the domain.
     """
+    if isinstance(problem.spec, Oracle):
+        raise InputError("an oracle has no starting point of its own: give theta=")
     if isinstance(problem.spec, MLP):
         return _network_start(problem, problem.spec, 0 if seed is None else seed)
     if seed is not None:

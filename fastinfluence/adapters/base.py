@@ -34,7 +34,7 @@ class Adapted:
     problem : Problem
         The estimator's own objective and its training rows after any transformers.
     theta : ndarray, shape (p,)
-    refit : callable
+    refit : callable or None
         Refits a clone of the estimator's last step on the rows given by position.
     stationary : bool
         Whether theta should be an optimum of the problem; not so where a hinge was smoothed.
@@ -42,5 +42,5 @@ class Adapted:
 
     problem: Problem
     theta: FloatArray
-    refit: Refit
+    refit: Refit | None
     stationary: bool = True

@@ -16,6 +16,10 @@ class RowCurvature(Protocol):
     """
 
     @property
+    def bounded(self) -> bool:
+        """Whether ``norms`` and ``squares`` are known, not products alone."""
+
+    @property
     def norms(self) -> FloatArray:
         """‖∇²l_i‖₂ or upper bounds of it, shape (n,)."""
 

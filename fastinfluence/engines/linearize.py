@@ -6,9 +6,11 @@ from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.engines.mlp import MLPEngine
 from fastinfluence.engines.multinomial import MultinomialEngine
+from fastinfluence.engines.oracle import OracleEngine
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.problem import Problem
 from fastinfluence.spec.mlp import MLP
+from fastinfluence.spec.oracle import Oracle
 from fastinfluence.types import FloatArray
 
 
@@ -16,6 +18,8 @@ def linearize(problem: Problem, theta: FloatArray, curvature: str = "hessian") -
     """The problem's model linearised at theta (p,)."""
     if isinstance(problem.spec, MLP):
         return MLPEngine(problem, theta, curvature)
+    if isinstance(problem.spec, Oracle):
+        return OracleEngine(problem, theta, curvature)
     if problem.spec.vector:
         return MultinomialEngine(problem, theta, curvature)
     return GLMEngine(problem, theta, curvature)
@@ -25,10 +29,11 @@ def single_output(engine: Engine, what: str) -> GLMEngine:
     """The engine, where each row has one prediction; UnsupportedError naming what needs that."""
     if isinstance(engine, GLMEngine):
         return engine
-    if isinstance(engine.problem.spec, MLP):
+    if isinstance(engine.problem.spec, (MLP, Oracle)):
+        kind = "an MLP" if isinstance(engine.problem.spec, MLP) else "an oracle"
         raise UnsupportedError(
-            f"{what} is defined for generalised linear models, not for an MLP: fit an fi.GLM, or "
-            "use leave_one_out() and on_prediction(), which an MLP answers"
+            f"{what} is defined for generalised linear models, not for {kind}: fit an fi.GLM, or "
+            f"use leave_one_out() and on_prediction(), which {kind} answers"
         )
     raise UnsupportedError(
         f"{what} is defined for models of one prediction a row, not for the multinomial's one per "

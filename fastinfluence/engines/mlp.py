@@ -14,9 +14,9 @@ import numpy as np
 
 from fastinfluence.engines.heads import AtOutputs, Head, flattened, head_of
 from fastinfluence.engines.mlp_diagonal import exact_diagonal, gauss_newton_diagonal
-from fastinfluence.engines.mlp_rows import MLPRowCurvature
 from fastinfluence.engines.mlp_thetas import MLPThetas
 from fastinfluence.engines.network import Network, Tables, Trace
+from fastinfluence.engines.row_products import RowProducts
 from fastinfluence.errors import LossError
 from fastinfluence.problem import Problem
 from fastinfluence.rows.base import Block
@@ -68,9 +68,9 @@ class MLPEngine(MLPThetas):
         return not self.second_order and self._upward
 
     @property
-    def row_curvature(self) -> MLPRowCurvature:
+    def row_curvature(self) -> RowProducts:
         """The Hessians of single rows' losses."""
-        return MLPRowCurvature(self)
+        return RowProducts("an MLP", self.sampled_product)
 
     @property
     def curvature_root(self) -> None:

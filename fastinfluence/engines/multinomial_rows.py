@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class MultinomialRowCurvature(RowTable):
     """Products with the Hessians of single rows' losses; no weight, no penalty."""
 
+    bounded = True
+
     def __init__(self, engine: MultinomialEngine) -> None:
         super().__init__(engine.problem)
         self._engine = engine

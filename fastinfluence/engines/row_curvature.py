@@ -72,6 +72,8 @@ class RowCurvature(RowTable):
     model kind; :meth:`recurse` is a compiled shortcut that a model kind may lack.
     """
 
+    bounded = True
+
     def __init__(self, engine: GLMEngine) -> None:
         super().__init__(engine.problem)
         self._engine = engine

@@ -15,7 +15,7 @@ from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceWarning, InputError
 from fastinfluence.fit import FitStatus, relative_gradient
 from fastinfluence.inputs import non_negative, one_of
-from fastinfluence.problem import Problem
+from fastinfluence.problem import Problem, Spec
 from fastinfluence.progress import Progress, as_progress, silent
 from fastinfluence.removal import Refit
 from fastinfluence.removal.active import warn_if_changed
@@ -24,8 +24,6 @@ from fastinfluence.solvers import Solver, choose
 from fastinfluence.solvers.base import Prepared
 from fastinfluence.solvers.choose import Choice
 from fastinfluence.solvers.spectrum import negative_advice
-from fastinfluence.spec.mlp import MLP
-from fastinfluence.spec.models import GLM
 from fastinfluence.types import FloatArray
 
 FAR = 1e-2
@@ -82,7 +80,7 @@ class InfluenceBase:
         return self._engine.theta
 
     @property
-    def spec(self) -> GLM | MLP:
+    def spec(self) -> Spec:
         """What was minimised."""
         return self._problem.spec
 

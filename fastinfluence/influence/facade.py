@@ -5,29 +5,31 @@ from __future__ import annotations
 import warnings
 from typing import Any, Self
 
+from fastinfluence.engines.oracle_probe import probe
 from fastinfluence.errors import FastInfluenceWarning
 from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
 from fastinfluence.influence.replacements import Replacements
+from fastinfluence.influence.sources import Sources
 from fastinfluence.influence.statistics import Statistics
 from fastinfluence.influence.subsets import Subsets
-from fastinfluence.inputs import checked_theta, positive, positive_count
-from fastinfluence.problem import Problem
+from fastinfluence.inputs import checked_theta, positive
+from fastinfluence.problem import Problem, Spec
 from fastinfluence.progress import Progress
-from fastinfluence.removal import Refit
+from fastinfluence.removal import Refit, checked_refit
 from fastinfluence.solvers import Solver
 from fastinfluence.spec.mlp import MLP
-from fastinfluence.spec.models import GLM
+from fastinfluence.spec.oracle import Oracle
 from fastinfluence.start import starting_point
 from fastinfluence.types import FloatArray
 
 
-class Influence(Statistics, Subsets, Replacements):
+class Influence(Statistics, Subsets, Replacements, Sources):
     """Influence of training rows on a fitted model (Koh & Liang 2017).
 
     Never fits: ``theta`` is taken as it is. Use :meth:`fit` to fit, :meth:`from_estimator` for
-    a model fitted by scikit-learn or statsmodels.
+    a model fitted by scikit-learn or statsmodels, :meth:`from_torch` for a torch module.
 
     Scores are in the unit of the quantity asked about. ``effect="removal"`` (default) is the
     predicted change when row i is removed, +(w_i/W)·∇fᵀH⁻¹g_i, so that on a loss a positive
@@ -36,10 +38,11 @@ class Influence(Statistics, Subsets, Replacements):
 
     Parameters
     ----------
-    spec : GLM or MLP
+    spec : GLM, MLP or Oracle
         What was minimised.
     X : array_like, shape (n, d)
-        Training rows: a NumPy array, or a pandas, polars or Arrow table. Not copied.
+        Training rows: a NumPy array, or a pandas, polars or Arrow table. Not copied. For an oracle
+        any container of n rows: an array or a tensor of any shape, a frame, a list.
     y : array_like, shape (n,)
         Targets. For two-class losses any two labels; the larger one is the positive one. For
         "multinomial" any labels: their sorted distinct values are the K classes.
@@ -58,6 +61,9 @@ class Influence(Statistics, Subsets, Replacements):
         Threads of this library's own kernels; by default all that the process may use.
     progress : bool or callable, optional
         True prints a line on a terminal; a callable gets (phase, done, total).
+    refit : callable, optional
+        Your own training procedure, for ``method="refit"``: takes the positions of the rows that
+        stay (m,) and returns theta (p,). It should start and draw the same way each time.
 
     Raises
     ------
@@ -65,11 +71,13 @@ class Influence(Statistics, Subsets, Replacements):
         For wrong shapes, NaN or infinity, labels outside the loss's domain.
     LossError
         If the loss has no finite derivatives at ``theta``.
+    OracleError
+        If an oracle's callables contradict each other on the rows they are tried on.
     """
 
     def __init__(
         self,
-        spec: GLM | MLP,
+        spec: Spec,
         X: Any,
         y: Any,
         theta: Any,
@@ -81,29 +89,27 @@ class Influence(Statistics, Subsets, Replacements):
         device: str = "cpu",
         n_threads: int | None = None,
         progress: bool | Progress | None = None,
+        refit: Refit | None = None,
     ) -> None:
         settings = Settings.of(solver, damping, curvature, progress)
+        spec = spec.sized(theta) if isinstance(spec, Oracle) else spec
         problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
-        self._setup(problem, _theta_for(problem, theta), settings)
+        self._start(problem, _theta_for(problem, theta), settings, refit)
         self._warn_if_far()
 
-    @classmethod
-    def _of(
-        cls,
-        problem: Problem,
-        theta: FloatArray,
-        settings: Settings,
-        status: FitStatus | None = None,
-        refit: Refit | None = None,
-    ) -> Self:
-        out = cls.__new__(cls)
-        out._setup(problem, theta, settings, status, refit)
-        return out
+    def _start(
+        self, problem: Problem, theta: FloatArray, settings: Settings, refit: Refit | None
+    ) -> None:
+        """What is given, checked before it is used."""
+        if isinstance(problem.spec, Oracle):
+            probe(problem, theta)
+        trusted = None if refit is None else checked_refit(refit, problem.n_params)
+        self._setup(problem, theta, settings, refit=trusted)
 
     @classmethod
     def fit(
         cls,
-        spec: GLM | MLP,
+        spec: Spec,
         X: Any,
         y: Any,
         sample_weight: Any = None,
@@ -139,63 +145,15 @@ class Influence(Statistics, Subsets, Replacements):
         """
         positive(tol, "tol")
         settings = Settings.of(solver, damping, curvature, progress)
+        spec = spec.sized(theta) if isinstance(spec, Oracle) else spec
         problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
         start = starting_point(problem, seed) if theta is None else _theta_for(problem, theta)
+        if isinstance(spec, Oracle):
+            probe(problem, start)
         chosen = None if isinstance(solver, str) else solver
         best, status = minimize(problem, start, tol, chosen, settings.progress)
         _warn_if_unfinished(status)
         return cls._of(problem, best, settings, status)
-
-    @classmethod
-    def from_estimator(
-        cls,
-        fitted: Any,
-        X: Any = None,
-        y: Any = None,
-        sample_weight: Any = None,
-        solver: Solver | str = "auto",
-        damping: float = 0.0,
-        curvature: str = "hessian",
-        n_threads: int | None = None,
-        progress: bool | Progress | None = None,
-        temperature: float | None = None,
-        max_rank: int = 2000,
-    ) -> Self:
-        """Wrap a fitted scikit-learn model, a Pipeline that ends with one, or statsmodels results.
-
-        Parameters
-        ----------
-        fitted : estimator or results
-            See the table of supported estimators in the guide.
-        X, y : array_like
-            What it was fitted on, before any Pipeline step. statsmodels results hold both: leave
-            them out, or give the same rows.
-        sample_weight : array_like, shape (n,), optional
-            What a scikit-learn model was fitted with. statsmodels results hold their weights.
-        solver, damping, curvature, n_threads, progress
-            As in :class:`Influence`.
-        temperature : float, optional
-            For support vector machines: the width over which their hinge is smoothed for scores,
-            at the weights trained on the hinge itself. In the unit of the margin (or, for
-            regression, of y); by default 0.003 (of the standard deviation of y).
-        max_rank : int, default 2000
-            For kernel machines: how many features stand for the kernel. Exact for tables of up
-            to as many rows; a Nyström approximation beyond, which the report then says.
-
-        Raises
-        ------
-        UnsupportedError
-            Naming the estimator or the option that is not supported, and what to do.
-        """
-        from fastinfluence.adapters import Margins, adapt
-
-        settings = Settings.of(solver, damping, curvature, progress)
-        margins = Margins(temperature, positive_count(max_rank, "max_rank"))
-        adapted = adapt(fitted, X, y, sample_weight, n_threads, margins)
-        out = cls._of(adapted.problem, adapted.theta, settings, refit=adapted.refit)
-        if adapted.stationary:
-            out._warn_if_far()
-        return out
 
     def polish(self, tol: float = 1e-9) -> Self:
         """A new Influence at the optimum, by Newton's method from this theta."""
@@ -220,6 +178,8 @@ def _warn_if_unfinished(status: FitStatus) -> None:
 def _theta_for(problem: Problem, theta: Any) -> FloatArray:
     d, K = problem.rows.n_features, problem.n_outputs
     layout = ""
+    if isinstance(problem.spec, Oracle):
+        layout = "as the oracle's callables take it"
     if isinstance(problem.spec, MLP):
         shapes = ", ".join(map(str, problem.spec.shapes(d, K)))
         layout = f"W1, b1, W2, b2, … raveled in C order, W of shapes {shapes}"

@@ -26,7 +26,7 @@ class Removals(Scores):
             All rows by default.
         method : {"influence", "newton", "exact", "refit"}
             First order; one Newton step of the reduced objective; its exact optimum; or the
-            caller's own estimator, cloned and refitted (``from_estimator`` only).
+            caller's own training: the estimator of ``from_estimator``, cloned, or ``refit=``.
         tol : float, default 1e-10
             ‖∇R‖ of each exact optimum.
 
@@ -58,8 +58,8 @@ class Removals(Scores):
         if method == "refit":
             if self._refit is None:
                 raise UnsupportedError(
-                    'method="refit" refits the caller\'s estimator, which only '
-                    'Influence.from_estimator knows: use method="exact"'
+                    'method="refit" needs your own training procedure: give refit=, a function '
+                    'of the rows that stay, use Influence.from_estimator, or method="exact"'
                 )
             return leave_out_by_refit(self._engine, sets, self._refit, self._settings.progress)
         # First order alone needs H⁻¹: preparing it may warn about directions it drops.

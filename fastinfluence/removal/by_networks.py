@@ -1,4 +1,4 @@
-"""The leave-out Hessians of a network: every set's own matrix, since no row's has low rank.
+"""The leave-out Hessians of networks and oracles: every set's own, since no row's has low rank.
 
 ∇²l_i of a network is no outer product of gradients, so the full problem's factor is of no use: each
 set's rows are taken out of Σ w∇²l (p columns of products with a few rows) and what is left is
@@ -10,11 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from fastinfluence.engines.mlp import MLPEngine
+from fastinfluence.engines.oracle import OracleEngine
 from fastinfluence.removal.sets import RemovalSets
 from fastinfluence.removal.system import ShiftedInverse
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.types import BoolArray, FloatArray
 
+NETWORKS = (MLPEngine, OracleEngine)
+"""Engines of which no row's Hessian is known to have low rank."""
 MOST_PARAMETERS = 1000
 """Above this many parameters each set goes by conjugate gradients instead."""
 FACTOR_BYTES = 1 << 28
@@ -29,7 +32,9 @@ def batch_size(p: int) -> int:
 class NetworkLeaveOutInverse:
     """M_G⁻¹ for a batch of removal sets, as :class:`fastinfluence.removal.system.Inverse`."""
 
-    def __init__(self, engine: MLPEngine, shifted: ShiftedInverse, sets: RemovalSets) -> None:
+    def __init__(
+        self, engine: MLPEngine | OracleEngine, shifted: ShiftedInverse, sets: RemovalSets
+    ) -> None:
         self.removed = sets.weight(engine.problem)
         self.singular: BoolArray = np.zeros(len(sets), dtype=bool)
         self._factors: list[Factor] = []

@@ -12,7 +12,6 @@ import numpy as np
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import OUTPUTS, GLMEngine
 from fastinfluence.engines.linearize import linearize, single_output
-from fastinfluence.engines.mlp import MLPEngine
 from fastinfluence.engines.multinomial import MultinomialEngine
 from fastinfluence.errors import FastInfluenceWarning, NoOptimumError
 from fastinfluence.fit import minimize, reachable
@@ -23,6 +22,7 @@ from fastinfluence.removal.active import warn_changed_sets
 from fastinfluence.removal.by_classes import ClassLeaveOutInverse
 from fastinfluence.removal.by_networks import (
     MOST_PARAMETERS,
+    NETWORKS,
     NetworkLeaveOutInverse,
     batch_size,
 )
@@ -144,7 +144,7 @@ def leave_out(
 
 
 def _large_network(engine: Engine) -> bool:
-    return isinstance(engine, MLPEngine) and engine.n_params > MOST_PARAMETERS
+    return isinstance(engine, NETWORKS) and engine.n_params > MOST_PARAMETERS
 
 
 def _by_factor(
@@ -207,7 +207,7 @@ def _batch(
         inverse = LeaveOutInverse(engine, shifted, sets)
         steps = newton_steps(engine, inverse, sets)
     else:
-        if isinstance(engine, MLPEngine):
+        if isinstance(engine, NETWORKS):
             inverse = NetworkLeaveOutInverse(engine, shifted, sets)
         else:
             assert isinstance(engine, MultinomialEngine)
@@ -256,7 +256,7 @@ def _batches(engine: Engine, sets: RemovalSets) -> Iterator[tuple[int, int]]:
 
 
 def _batch_size(engine: Engine) -> int:
-    if isinstance(engine, MLPEngine):
+    if isinstance(engine, NETWORKS):
         return batch_size(engine.n_params)
     problem, K = engine.problem, engine.problem.n_outputs
     block = getattr(problem.rows, "block_rows", problem.n_rows)

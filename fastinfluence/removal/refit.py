@@ -9,6 +9,7 @@ import numpy as np
 
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import linearize
+from fastinfluence.errors import InputError
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.active import warn_changed_sets
 from fastinfluence.removal.leave_out import Removal, without_rows
@@ -18,6 +19,31 @@ from fastinfluence.types import FloatArray, IntArray
 
 Refit: TypeAlias = Callable[[IntArray], FloatArray]
 """Refits on the rows given by position and returns theta (p,)."""
+
+
+def checked_refit(refit: Refit, p: int) -> Refit:
+    """The caller's training procedure, whose answers are checked at each call.
+
+    Raises
+    ------
+    InputError
+        Here where it is not callable; later for an answer that is no finite theta (p,).
+    """
+    if not callable(refit):
+        raise InputError(f"refit={refit!r} is not callable: give a function of the rows that stay")
+
+    def checked(rows: IntArray) -> FloatArray:
+        returned = refit(rows)
+        try:
+            theta = np.array(returned, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"refit returned no array of numbers: {error}") from error
+        if theta.shape != (p,) or not np.isfinite(theta).all():
+            what = f"shape {theta.shape}" if theta.shape != (p,) else "NaN or infinity"
+            raise InputError(f"refit returned {what}: it must return a finite theta ({p},)")
+        return theta
+
+    return checked
 
 
 def leave_out_by_refit(

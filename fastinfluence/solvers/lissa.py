@@ -116,8 +116,9 @@ class PreparedLiSSA:
     def __init__(self, config: LiSSA, operator: Curvature) -> None:
         self.config, self.operator = config, operator
         self.draws = Draws.of(operator, config.sampling, config.replacement)
-        self.stability: Stability = assess(operator, self.draws.factors, config.batch)
-        self.scale = self._auto() if isinstance(config.scale, str) else float(config.scale)
+        given = None if isinstance(config.scale, str) else float(config.scale)
+        self.stability: Stability = assess(operator, self.draws.factors, config.batch, given)
+        self.scale = self._auto() if given is None else given
 
     def _auto(self) -> float:
         """The smallest stable scale, or a quieter larger one that ``depth`` can afford.

@@ -59,8 +59,15 @@ def ceiling(operator: Curvature, factors: FloatArray) -> float:
     return float(norms.max()) + float(operator.shift.max())
 
 
-def assess(operator: Curvature, factors: FloatArray, batch: int) -> Stability:
-    """Find the scale for batches of independent draws, each carrying ``factors`` (n,)."""
+def assess(
+    operator: Curvature, factors: FloatArray, batch: int, given: float | None = None
+) -> Stability:
+    """Find the scale for batches of independent draws, each carrying ``factors`` (n,).
+
+    Of a model kind whose rows have no known bounds the caller's own scale is all there is.
+    """
+    if given is not None and not operator.engine.row_curvature.bounded:
+        return Stability(given, np.inf, indefinite=False)
     top = ceiling(operator, factors)
     found, indefinite = _Pencil(operator, factors, batch).largest()
     return Stability(min(SAFETY * found, top), top, indefinite)

@@ -1,0 +1,129 @@
+"""What an oracle's callables return, checked at every call: shape, precision, finiteness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastinfluence.errors import LossError, OracleError, UnsupportedError
+from fastinfluence.rows.indexed import Indexed
+from fastinfluence.spec.oracle import ARGUMENTS, Oracle
+from fastinfluence.types import FloatArray
+
+
+class Calls:
+    """The callables of one oracle with p parameters."""
+
+    def __init__(self, spec: Oracle) -> None:
+        self.spec, self.p = spec, spec.n_params()
+        self._weighted = {name: spec.takes_weights(name) for name in spec.calls}
+
+    def knows(self, name: str) -> bool:
+        """Whether the oracle has a callable of this name."""
+        return name in self.spec.calls
+
+    # -- one method for each kind of callable -------------------------------------------------
+
+    def gradient(self, theta: FloatArray, rows: Indexed) -> FloatArray:
+        """∇l_i of each row, shape (b, p)."""
+        return self._call("gradient", (len(rows), self.p), theta, rows.X, rows.y)
+
+    def row_dot(self, theta: FloatArray, rows: Indexed, S: FloatArray) -> FloatArray:
+        """∇l_i·s of each row and every column of S (p, t), shape (b, t)."""
+        if not self.knows("row_dot"):
+            return self.gradient(theta, rows) @ S
+        shape = (len(rows), S.shape[1])
+        return self._call("row_dot", shape, theta, rows.X, rows.y, S.copy())
+
+    def loss(self, theta: FloatArray, rows: Indexed) -> FloatArray:
+        """l_i of each row, shape (b,)."""
+        return self._call("loss", (len(rows),), theta, rows.X, rows.y)
+
+    def predictions(self, name: str, theta: FloatArray, rows: Indexed) -> FloatArray:
+        """``prediction`` or ``mean`` of each row, shape (b, K)."""
+        K, b = self.spec.n_outputs, len(rows)
+        return self._call(name, (b,) if K == 1 else (b, K), theta, rows.X).reshape(b, K)
+
+    def prediction_gradients(self, name: str, theta: FloatArray, rows: Indexed) -> FloatArray:
+        """``prediction_gradient`` or ``mean_gradient`` of each row, shape (b, K, p)."""
+        K, b, p = self.spec.n_outputs, len(rows), self.p
+        shape = (b, p) if K == 1 else (b, K, p)
+        return self._call(name, shape, theta, rows.X).reshape(b, K, p)
+
+    def mixed_vjp(self, theta: FloatArray, rows: Indexed, s: FloatArray) -> FloatArray:
+        """∇x(∇l_i·s) of each row, of the shape of X."""
+        shape = np.shape(rows.X)
+        return self._call("mixed_vjp", shape, theta, rows.X, rows.y, s.copy())
+
+    def curvature(
+        self, name: str, theta: FloatArray, rows: Indexed, w: FloatArray, V: FloatArray
+    ) -> FloatArray:
+        """Σ_i w_i ∇²l_i V by ``hvp`` or ``gauss_newton``, shape (p, t).
+
+        A callable without weights is handed the rows of each weight in turn.
+        """
+        out = np.zeros((self.p, V.shape[1]))
+        if self._weighted.get(name, False):
+            return self._call(name, out.shape, theta, rows.X, rows.y, V.copy(), w=w.copy())
+        for weight in np.unique(w[w != 0]):
+            mine = w == weight
+            some = rows if mine.all() else rows[np.flatnonzero(mine)]
+            out += weight * self._call(name, out.shape, theta, some.X, some.y, V.copy())
+        return out
+
+    # -- the checks ---------------------------------------------------------------------------
+
+    def _call(
+        self, name: str, shape: tuple[int, ...], theta: FloatArray, *rest: Any, **weights: Any
+    ) -> FloatArray:
+        if not self.knows(name):
+            arguments = ", ".join(ARGUMENTS[name])
+            raise UnsupportedError(
+                f"this needs {name}: give fi.Oracle(..., {name}=...), a function of ({arguments})"
+            )
+        try:
+            returned = self.spec.calls[name](theta.copy(), *rest, **weights)
+        except Exception as error:
+            named = zip(ARGUMENTS[name][1:], rest, strict=True)
+            given = ", ".join(f"{argument} {_shape(value)}" for argument, value in named)
+            raise OracleError(
+                f"{name} raised {type(error).__name__}: {error} (called with theta "
+                f"({self.p},), {given})"
+            ) from error
+        return checked(name, returned, shape)
+
+
+def checked(name: str, returned: Any, shape: tuple[int, ...]) -> FloatArray:
+    """What a callable returned, as a float64 array of the shape wanted.
+
+    Raises
+    ------
+    OracleError
+        For what is no array, not float64, or of another shape.
+    LossError
+        For NaN or infinity.
+    """
+    try:
+        out = np.asarray(returned)
+    except Exception as error:
+        raise OracleError(
+            f"{name} returned a {type(returned).__name__} that is no NumPy array ({error}): "
+            "detach it and bring it to the CPU"
+        ) from error
+    if out.dtype != np.float64:
+        raise OracleError(
+            f"{name} returned {out.dtype}: compute in float64 (solvers and removals go to "
+            "tolerances that fewer digits cannot reach)"
+        )
+    if out.shape != shape:
+        raise OracleError(f"{name} returned shape {out.shape} where {shape} was expected")
+    if not np.isfinite(out).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
+        raise LossError(f"{name} returned {out[where]} in entry {where}")
+    return out
+
+
+def _shape(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ if shape is None else str(tuple(int(k) for k in shape))
