@@ -164,14 +164,13 @@ def losses(f, y, w, d):
 
 
 @compiled
-def patches(X, rows, out):
-    """Set out (26, 26, 9·LANES) to the 3 × 3 patches of the images of rows; -1 is a blank."""
-    for q in range(LANES):
-        for h in range(SIDE - 2):
-            for v in range(SIDE - 2):
-                for c in range(9):
-                    pixel = X[rows[q], (h + c // 3) * SIDE + v + c % 3] if rows[q] >= 0 else 0
-                    out[h, v, c * LANES + q] = pixel
+def patches(pixels, out):
+    """Set out (26, 26, 9·LANES) to the 3 × 3 patches of one block, pixels (784, LANES)."""
+    for h in range(SIDE - 2):
+        for v in range(SIDE - 2):
+            for c in range(9):
+                pixel = pixels[(h + c // 3) * SIDE + v + c % 3]
+                out[h, v, c * LANES : (c + 1) * LANES] = pixel
 
 
 @compiled
@@ -213,11 +212,9 @@ def forward(W, b, cut, a):
     for k in range(1, DEPTH - 1):
         convolve(a[k], W[k], b[k], a[k - 1], LAYERS[k][1])
         squash(a[k])
-    places = a[DEPTH - 2]
-    pooled = np.empty((1, 1, places.shape[2]), places.dtype)
-    pooled[0, 0] = (places[0, 0] + places[0, 1] + places[1, 0] + places[1, 1]) * places.dtype.type(
-        0.25
-    )
+    places, quarter = a[DEPTH - 2], cut.dtype.type(0.25)
+    pooled = np.empty((1, 1, places.shape[2]), cut.dtype)
+    pooled[0, 0] = quarter * (places[0, 0] + places[0, 1] + places[1, 0] + places[1, 1])
     convolve(a[DEPTH - 1], W[DEPTH - 1], b[DEPTH - 1], pooled, 1)
     return pooled
 
@@ -240,13 +237,40 @@ def backward(G, g, W, cut, a, pooled, d):
 
 
 @compiled
-def gradient(theta, cuts, y, w):
-    """Return the sum of w·loss over blocks, and its gradient; w, y (blocks, LANES)."""
-    W, b = split(theta)
+def gradient(theta, X, y, rows, w):
+    """Return the sum of w·loss over rows, and its gradient (p,), in the precision of X.
+
+    X (n, 784) pixels, y (n,) classes, rows (b,) positions with weights w (b,); theta and the
+    gradient are float64.
+    """
+    W, b = split(theta.astype(X.dtype))
     G, g = [np.zeros_like(x) for x in W], [np.zeros_like(x) for x in b]
-    a, d, total = storage(theta), storage(theta), 0.0
-    for k in range(len(cuts)):
-        pooled = forward(W, b, cuts[k], a)
-        total += losses(a[DEPTH - 1][0, 0], y[k], w[k], d[DEPTH - 1][0, 0])
-        backward(G, g, W, cuts[k], a, pooled, d)
-    return total, join(G, g)
+    a, d, total = storage(X), storage(X), 0.0
+    cut = np.empty((SIDE - 2, SIDE - 2, 9 * LANES), X.dtype)
+    pixels = np.empty((SIDE * SIDE, LANES), X.dtype)
+    label, weight = np.empty(LANES, np.int64), np.empty(LANES, X.dtype)
+    for first in range(0, len(rows), LANES):
+        for q in range(LANES):
+            row = rows[min(first + q, len(rows) - 1)]
+            pixels[:, q], label[q] = X[row], y[row]
+            weight[q] = w[first + q] if first + q < len(rows) else 0.0
+        patches(pixels, cut)
+        pooled = forward(W, b, cut, a)
+        total += losses(a[DEPTH - 1][0, 0], label, weight, d[DEPTH - 1][0, 0])
+        backward(G, g, W, cut, a, pooled, d)
+    return total, join(G, g).astype(np.float64)
+
+
+@compiled
+def descend(theta, speed, X, y, batches, rates, momentum, l2, absent):
+    """Move theta and speed by stochastic gradient steps with momentum.
+
+    Batches (steps, b) hold rows; the objective of a batch is the mean loss of its rows but the
+    one ``absent`` (-1 for none), plus ½·l2·theta².
+    """
+    for k in range(len(batches)):
+        w = np.where(batches[k] == absent, 0.0, 1.0)
+        g = gradient(theta, X, y, batches[k], w / w.sum())[1]
+        for j in range(len(theta)):
+            speed[j] = momentum * speed[j] - rates[k] * (g[j] + l2[j] * theta[j])
+            theta[j] += speed[j]
