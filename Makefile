@@ -3,6 +3,7 @@
 #   make test                 all tests              (PYTEST_ARGS="-k hvp" for some)
 #   make PYTHON=python3.12 …  another interpreter    (make clean-venv first)
 #   make CONSTRAINTS=file …   pip constraints
+#   make test TORCH=1         with torch, for the tests that need it
 #   make bench BENCH_ARGS="v0.1.0..HEAD" BLAS_THREADS=2 …
 #   make bench-compare BASE=v0.1.0
 
@@ -14,6 +15,7 @@ BENCH_ARGS ?=
 BLAS_THREADS ?= 1
 PEERS_ARGS ?=
 BASE ?=
+TORCH ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -53,6 +55,11 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml $(CONSTRAINTS)
 	@$(PIP) --editable ".[cli]"
 	@touch $@
 
+$(VENV)/.torch: $(VENV)/.test
+	@echo "Installing torch"
+	@$(PIP) --editable ".[torch]"
+	@touch $@
+
 $(VENV)/.test: $(VENV)/.demo
 	@echo "Installing what the tests need"
 	@$(PIP) --editable ".[test]"
@@ -68,7 +75,7 @@ $(VENV)/.dev: $(VENV)/.test
 demo: $(VENV)/.demo  ## find mislabelled rows in real data, check the scores against retraining
 	@$(PY) -m fastinfluence.cli demo $(DEMO_ARGS)
 
-test: $(VENV)/.test  ## all tests
+test: $(VENV)/.test $(if $(TORCH),$(VENV)/.torch)  ## all tests
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 # --- development -------------------------------------------------------------------------------

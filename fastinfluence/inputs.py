@@ -125,6 +125,17 @@ def non_negative(value: Any, what: str) -> float:
     return out
 
 
+def finite_number(value: Any, what: str) -> float:
+    """A finite number."""
+    try:
+        out = float(np.asarray(value, dtype=np.float64).reshape(()))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what}={value!r} is not a number") from error
+    if not np.isfinite(out):
+        raise InputError(f"{what}={value!r} is not finite")
+    return out
+
+
 def positive_count(value: Any, what: str) -> int:
     """An integer of at least one."""
     try:

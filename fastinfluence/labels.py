@@ -128,7 +128,9 @@ class Untouched:
     classes: None = None
 
     def encode(self, y: Any, n: int, what: str = "y") -> Any:
-        """The container with its rows counted."""
+        """The container with its rows counted; None where rows have no targets."""
+        if y is None:
+            return Indexed(None)
         if count(y) != n:
             raise InputError(f"{what} has {count(y)} entries but X has {n} rows")
         return Indexed(y if self.convert is None else self.convert(y, what))

@@ -23,14 +23,14 @@ from fastinfluence.kernel_space import KernelSpace
 from fastinfluence.labels import LabelCodec, Untouched
 from fastinfluence.rows.base import Rows, available_threads
 from fastinfluence.rows.features import Features
-from fastinfluence.rows.indexed import Indexed, IndexedRows, alike
-from fastinfluence.rows.sources import as_rows
+from fastinfluence.rows.indexed import Indexed, alike
+from fastinfluence.rows.sources import as_indexed, as_rows
 from fastinfluence.spec.loss import Loss
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
 from fastinfluence.spec.oracle import Oracle
-from fastinfluence.tables import Table, as_table, check_same_order
-from fastinfluence.types import FloatArray
+from fastinfluence.tables import Table, as_table, check_same_order, own_table
+from fastinfluence.types import FloatArray, IntArray
 
 DEVICES = ("cpu", "cuda")
 Spec: TypeAlias = GLM | MLP | Oracle
@@ -52,6 +52,11 @@ class TestRows:
     y: FloatArray | None
     offset: FloatArray
     inputs: FloatArray | None = None
+
+    def part(self, rows: slice | IntArray) -> TestRows:
+        """Some of the rows."""
+        y, inputs = (None if a is None else a[rows] for a in (self.y, self.inputs))
+        return TestRows(self.X[rows], y, self.offset[rows], inputs)
 
 
 @dataclass(frozen=True)
@@ -135,16 +140,16 @@ class Problem:
         if isinstance(spec, Oracle):
             if offset is not None:
                 raise InputError("an oracle takes no offset: make it a part of X")
-            known = codec if isinstance(codec, Untouched) else Untouched(spec.n_outputs)
-            return cls._of_oracle(spec, X, y, sample_weight, threads, known, transform)
-        table = as_table(X)
+            table, rows = own_table(X), as_indexed(X, y, spec.batch)
+            codec = codec or Untouched(spec.n_outputs)
+        else:
+            table = as_table(X)
+            rows = as_rows(table.values)
+            check_finite_rows(rows, table.names, "X", threads)
+            codec = codec or LabelCodec.learn(spec.loss, y, spec.takes_vectors)
         for given, what in ((y, "y"), (sample_weight, "sample_weight"), (offset, "offset")):
             check_same_order(X, given, what)
-        rows = as_rows(table.values)
-        check_finite_rows(rows, table.names, "X", threads)
         n = rows.n_rows
-        if codec is None:
-            codec = LabelCodec.learn(spec.loss, y, spec.takes_vectors)
         w = np.ones(n) if sample_weight is None else checked_weights(sample_weight, n)
         return cls(
             spec=spec,
@@ -157,36 +162,6 @@ class Problem:
             labels=table.labels,
             named=table.named,
             library=table.library,
-            n_threads=threads,
-            transform=transform,
-        )
-
-    @classmethod
-    def _of_oracle(
-        cls,
-        spec: Oracle,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        threads: int,
-        codec: Untouched,
-        transform: Callable[[Any], Any] | None,
-    ) -> Problem:
-        """Rows that only the oracle's callables read: nothing about them is checked but counts."""
-        check_same_order(X, y, "y")
-        rows = IndexedRows(X, y, spec.batch)
-        n = rows.n_rows
-        return cls(
-            spec=spec,
-            rows=rows,
-            y=cast("FloatArray", Indexed(None) if y is None else codec.encode(y, n)),
-            w=np.ones(n) if sample_weight is None else checked_weights(sample_weight, n),
-            offset=None,
-            codec=codec,
-            feature_names=(),
-            labels=getattr(X, "index", None) if hasattr(X, "iloc") else None,
-            named=False,
-            library="pandas" if hasattr(X, "iloc") else "numpy",
             n_threads=threads,
             transform=transform,
         )

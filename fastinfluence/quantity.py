@@ -42,10 +42,14 @@ class Quantity:
         For messages: "the coefficient of x1".
     linearize : callable
         Takes the engine of any refit of the same training table (rows may weigh nothing).
+    values : callable or None
+        The value at every column of Theta (p, k), shape (k,), of a quantity that the weights
+        enter only through theta; None where they enter it themselves.
     """
 
     name: str
     linearize: Callable[[Engine], Linearized]
+    values: Callable[[FloatArray], FloatArray] | None = None
 
 
 def along_rows(engine: GLMEngine, v: FloatArray) -> FloatArray:

@@ -54,6 +54,12 @@ def as_table(X: Any, what: str = "X") -> Table:
     return as_table(array, what)
 
 
+def own_table(X: Any) -> Table:
+    """Rows in a container that nothing is known of but, where it is a frame, its labels."""
+    frame = hasattr(X, "iloc")
+    return Table(X, (), getattr(X, "index", None) if frame else None, library="pandas")
+
+
 def check_same_order(X: Any, values: Any, what: str, table: str = "X") -> None:
     """InputError where two pandas objects hold the same row labels in different orders.
 

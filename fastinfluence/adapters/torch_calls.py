@@ -1,7 +1,8 @@
 """A torch module's derivatives by ``torch.func``, as the callables of an oracle.
 
-Products with the Hessian are forward-mode derivatives of the gradient, several directions at once;
-row gradients are vectorised over rows; ``row_dot`` is one forward-mode pass a direction.
+Row gradients are vectorised over rows. Products with the Hessian are backward passes through a
+gradient's graph, made once for all directions. A product with a Jacobian, J v, is a backward pass
+too: of u ↦ Jᵀu, which is linear. Forward mode would save a pass, but not every operation has it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from torch.func import functional_call, grad, jvp, vjp, vmap
+from torch.func import functional_call, grad, vjp, vmap
 
 from fastinfluence.types import FloatArray
 
 Tensor: TypeAlias = torch.Tensor
-SIDES = 16
-"""Directions that share a pass."""
+Map: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class TorchCalls:
@@ -68,11 +68,7 @@ class TorchCalls:
             out: Tensor = grad(lambda q: weights @ self._losses(q, X, y))(point)
             return out
 
-        try:
-            return self._along(lambda v: jvp(slope, (at,), (v,))[1], V)
-        except (NotImplementedError, RuntimeError):  # an operation without forward derivatives
-            pull: Callable[[Tensor], tuple[Tensor]] = vjp(slope, at)[1]
-            return self._along(lambda v: pull(v)[0], V)
+        return self._each(_transposed(slope, at), V)
 
     def gauss_newton(
         self, theta: FloatArray, X: Tensor, y: Tensor, V: FloatArray, w: FloatArray
@@ -83,27 +79,19 @@ class TorchCalls:
         def outputs(point: Tensor) -> Tensor:
             return self._raw(point, X)
 
-        f: Tensor = outputs(at)
-        pull: Callable[[Tensor], tuple[Tensor]] = vjp(outputs, at)[1]
-
         def bent(out: Tensor) -> Tensor:
             slope: Tensor = grad(lambda g: weights @ vmap(self._row_loss)(g, y))(out)
             return slope
 
-        def product(v: Tensor) -> Tensor:
-            moved = jvp(outputs, (at,), (v,))[1]
-            result: Tensor = pull(jvp(bent, (f,), (moved,))[1])[0]
-            return result
-
-        return self._along(product, V)
+        back = _transposed(outputs, at)
+        f = outputs(at)
+        forward, curve = _transposed(back, torch.zeros_like(f)), _transposed(bent, f)
+        return self._each(lambda v: back(curve(forward(v))), V)
 
     def row_dot(self, theta: FloatArray, X: Tensor, y: Tensor, S: FloatArray) -> FloatArray:
         """∇l_i·s of each row and column of S, shape (b, t)."""
-        at = self._in(theta)
-        try:
-            return self._along(lambda s: jvp(lambda q: self._losses(q, X, y), (at,), (s,))[1], S)
-        except (NotImplementedError, RuntimeError):
-            return self.gradient(theta, X, y) @ S
+        back = _transposed(lambda q: self._losses(q, X, y), self._in(theta))
+        return self._each(_transposed(back, self._in(np.zeros(len(y)))), S)
 
     def loss(self, theta: FloatArray, X: Tensor, y: Tensor) -> FloatArray:
         """l_i of each row, shape (b,)."""
@@ -161,19 +149,16 @@ class TorchCalls:
         out: Tensor = vmap(self._row_loss)(self._raw(at, X), y)
         return out
 
-    def _jacobians(
-        self, theta: FloatArray, X: Tensor, link: Callable[[Tensor], Tensor]
-    ) -> FloatArray:
+    def _jacobians(self, theta: FloatArray, X: Tensor, link: Map) -> FloatArray:
         def one(at: Tensor, x: Tensor) -> Tensor:
             return link(self._raw(at, x[None]))[0].reshape(-1)
 
         J = self._out(vmap(torch.func.jacrev(one), in_dims=(None, 0))(self._in(theta), X))
         return J[:, 0] if J.shape[1] == 1 else J
 
-    def _along(self, product: Callable[[Tensor], Tensor], V: FloatArray) -> FloatArray:
+    def _each(self, product: Map, V: FloatArray) -> FloatArray:
         """The product with every column of V (p, t), a column of the result each."""
-        found = vmap(product, in_dims=1, out_dims=1, chunk_size=SIDES)(self._in(V))
-        return self._out(found)
+        return self._out(torch.stack([product(v) for v in self._in(V).T], dim=1))
 
     def _flat(self, f: Tensor) -> FloatArray:
         out = self._out(f.reshape(len(f), -1))
@@ -186,3 +171,9 @@ class TorchCalls:
     def _out(values: Tensor) -> FloatArray:
         out: FloatArray = values.detach().cpu().numpy()
         return out
+
+
+def _transposed(function: Map, at: Tensor) -> Map:
+    """U ↦ Jᵀu, J the Jacobian of a function at a point; itself differentiable."""
+    back: Callable[[Tensor], tuple[Tensor]] = vjp(function, at)[1]
+    return lambda u: back(u)[0]

@@ -12,7 +12,7 @@ import torch
 
 from fastinfluence.adapters.base import Adapted
 from fastinfluence.adapters.torch_calls import TorchCalls
-from fastinfluence.errors import InputError
+from fastinfluence.errors import InputError, OracleError
 from fastinfluence.labels import Untouched
 from fastinfluence.problem import Problem
 from fastinfluence.removal import Refit, checked_refit
@@ -31,8 +31,9 @@ MEANS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 """Means of the losses that state one, by the name of the function or class."""
 
 
-NAMED = 100_000
-"""Up to this many parameters each has a name of its own, for messages."""
+NAMED = FORMED = 100_000
+"""Up to this many parameters each has a name of its own, for messages, and row_dot comes from row
+gradients: forming those costs one vectorised pass, whatever the number of directions."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def adapt_module(
     spec = Oracle(
         calls.gradient,
         calls.hvp,
-        calls.row_dot,
+        calls.row_dot if len(theta) > FORMED else None,
         calls.loss,
         calls.prediction,
         calls.prediction_gradient,
@@ -167,7 +168,13 @@ def _penalty(
 
 
 def _outputs(calls: TorchCalls, theta: FloatArray, rows: torch.Tensor) -> int:
-    f = calls.prediction(theta, rows[:1])
+    try:
+        f = calls.prediction(theta, rows[:1])
+    except Exception as error:
+        raise OracleError(
+            f"the module raised {type(error).__name__} for a row of X of shape "
+            f"{tuple(rows.shape[1:])}: {error}"
+        ) from error
     return 1 if f.ndim == 1 else int(f.shape[1])
 
 

@@ -83,7 +83,10 @@ class Report:
             f"error      ‖x − H⁻¹b‖ ≤ {self.error_bound:.1e} for one right-hand side",
         ]
         if self.proof is None:
-            lines.append("proof      not run: refitting ten rows would take over a second")
+            lines.append(
+                "proof      not run: ten refits would take over a second, or R is not convex; "
+                "infl.validate(...) makes them"
+            )
         else:
             lines.append(
                 f"proof      {len(self.proof_rows)} rows refitted exactly: pearson "

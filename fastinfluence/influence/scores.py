@@ -20,6 +20,7 @@ from fastinfluence.scoring import (
 )
 from fastinfluence.sinks import Matrix, PerOutput, Sink
 from fastinfluence.solvers import Solution
+from fastinfluence.targets.base import Target, are_targets, checked_target
 from fastinfluence.types import Effect, FloatArray
 
 R = TypeVar("R")
@@ -138,11 +139,18 @@ class Scores(InfluenceBase):
 
         Parameters
         ----------
-        gradient : array_like, shape (t, p) or (p,)
-            Gradient of each function at theta.
+        gradient : array_like, shape (t, p) or (p,), a target of ``fi.targets``, or several
+            Gradient of each function at theta; or what makes it, ``fi.targets.auc(X_test,
+            y_test)`` for one, or a list of t targets. A single one gives (1, n).
         direct : array_like, shape (t, n), optional
-            Derivative of each function with respect to each sample weight at fixed theta.
+            Derivative of each function with respect to each sample weight at fixed theta. A
+            target brings its own.
         """
+        if are_targets(gradient):
+            if direct is not None:
+                raise InputError("a target brings its own direct: leave it out")
+            gradients, through = self._of_targets(gradient)
+            return self._score(gradients, effect, out, through)
         p = self._engine.n_params
         gradients = np.atleast_2d(finite_matrix(gradient, "gradient"))
         if gradients.ndim != 2 or gradients.shape[1] != p:
@@ -159,6 +167,20 @@ class Scores(InfluenceBase):
                     f"and training row; it has shape {np.shape(direct)}"
                 )
         return self._score(gradients, effect, out, through)
+
+    def value(self, target: Target) -> float:
+        """The number that a target of ``fi.targets`` is for this model; NaN if undetermined."""
+        return checked_target(target).bind(self._engine).linearize(self._engine).value
+
+    def _of_targets(self, given: Any) -> tuple[FloatArray, FloatArray | None]:
+        """Gradients (t, p) and, where one of the targets holds the weights, direct (t, n)."""
+        targets = given if isinstance(given, (list, tuple)) else [given]
+        found = [checked_target(one).bind(self._engine).linearize(self._engine) for one in targets]
+        gradients = np.stack([one.gradient for one in found])
+        if all(one.direct is None for one in found):
+            return gradients, None
+        nothing = np.zeros(self.n_rows)
+        return gradients, np.stack([nothing if one.direct is None else one.direct for one in found])
 
     @overload
     def self_influence(

@@ -23,6 +23,7 @@ from fastinfluence.sinks import Matrix, Sink
 from fastinfluence.solvers import choose
 from fastinfluence.subsets import SubsetSearch
 from fastinfluence.targets import Target, function
+from fastinfluence.targets.base import checked_target
 from fastinfluence.types import FloatArray
 from fastinfluence.unlearning import keep_rows, refit_of_kept, rows_that_stay
 
@@ -96,8 +97,7 @@ class Subsets(Removals):
         Parameters
         ----------
         target : a target of ``fi.targets``
-            ``coefficient("age")``, ``prediction(x)``, ``significance("age")``, or
-            ``function(value, gradient)``.
+            ``coefficient("age")``, ``significance("age")``, ``parity_gap(X_test, group)``, …
         max_rows : int, optional
             Most rows, or with ``groups`` most clusters, that may leave; by default half.
         groups : array_like, shape (n,), or list of index arrays, optional
@@ -118,13 +118,8 @@ class Subsets(Removals):
             ``.rows``, ``.n_rows``, ``.share``; ``.predicted`` and ``.actual``, change of the
             quantity; ``.flipped``, True only where a refit without the rows changed the sign.
         """
-        if not hasattr(target, "bind"):
-            raise InputError(
-                f"target={target!r} is no target: use fi.targets.coefficient(...), prediction, "
-                "significance or function"
-            )
         growth = int(non_negative(steps, "steps"))
-        search = self._search(target.bind(self._engine), max_rows, groups, tol)
+        search = self._search(checked_target(target).bind(self._engine), max_rows, groups, tol)
         return search.smallest_flip(bool(verify), growth, bool(trim))
 
     def on_l2(
@@ -208,8 +203,7 @@ class Subsets(Removals):
         if hasattr(gradient, "bind"):
             if direct is not None or call is not None:
                 raise InputError("a target brings its own direct and function: leave them out")
-            bound: Quantity = gradient.bind(self._engine)
-            return bound
+            return checked_target(gradient).bind(self._engine)
         if call is not None and not callable(call):
             raise InputError(f"function={call!r} is not callable: give a function of theta (p,)")
         return function(0.0 if call is None else call, gradient, direct).bind(self._engine)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from fastinfluence.engines.base import Engine
-from fastinfluence.engines.glm import OUTPUTS, GLMEngine
-from fastinfluence.engines.linearize import linearize, single_output
+from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.linearize import linearize
 from fastinfluence.engines.multinomial import MultinomialEngine
 from fastinfluence.errors import FastInfluenceWarning, NoOptimumError
 from fastinfluence.fit import minimize, reachable
-from fastinfluence.inputs import listed, one_of
-from fastinfluence.problem import TestRows
+from fastinfluence.inputs import listed
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.active import warn_changed_sets
 from fastinfluence.removal.by_classes import ClassLeaveOutInverse
@@ -28,6 +25,7 @@ from fastinfluence.removal.by_networks import (
 )
 from fastinfluence.removal.by_products import leave_out_by_products
 from fastinfluence.removal.chord import Retrained, retrain, without_rows
+from fastinfluence.removal.removed import Removal
 from fastinfluence.removal.sets import RemovalSets
 from fastinfluence.removal.system import Inverse, LeaveOutInverse, ShiftedInverse, too_large
 from fastinfluence.solvers.base import Prepared
@@ -38,63 +36,6 @@ BATCH_BYTES = 1 << 24
 """Bytes that one batch of removals may take for its linear predictors in a block of rows."""
 GROUP_BYTES = 1 << 27
 """Bytes that the dense rows of one batch of groups, and their solutions, may take."""
-
-
-@dataclass(frozen=True)
-class Removal:
-    """The model without each of k rows or groups.
-
-    Attributes
-    ----------
-    theta : ndarray, shape (k, p)
-        Parameters after each removal; NaN where removal leaves no unique optimum.
-    theta_old : ndarray, shape (p,)
-        Parameters before removal, by the same procedure.
-    gradient_norms : ndarray, shape (k,)
-        ‖∇R‖₂ of the objective without the rows at the new theta, in the spec's reduction. NaN
-        for ``method="influence"`` and ``"newton"``, which do not evaluate it.
-    iterations : ndarray of int, shape (k,)
-        Passes beyond the starting Newton step.
-    method : str
-    sets : RemovalSets
-        Which rows left.
-    """
-
-    theta: FloatArray
-    theta_old: FloatArray
-    gradient_norms: FloatArray
-    iterations: IntArray
-    method: str
-    sets: RemovalSets
-    engine: Engine
-
-    def on_loss(self, X_test: Any, y_test: Any, offset_test: Any = None) -> FloatArray:
-        """Loss after removal minus loss before, shape (t, k); no penalty.
-
-        Where the model's hinge was smoothed, ``method="refit"`` reports the hinge itself, which
-        the estimator minimised, and the other methods the smoothed loss.
-        """
-        test = self.engine.problem.test_rows(X_test, y_test, offset_test)
-        return self._losses(test, self.theta.T) - self._losses(test, self.theta_old[:, None])
-
-    def _losses(self, test: TestRows, Theta: FloatArray) -> FloatArray:
-        sharp = self.engine.problem.sharp_loss
-        if self.method != "refit" or sharp is None:
-            return self.engine.test_losses(test, Theta)
-        engine = single_output(self.engine, "a smoothed loss")
-        return engine.test_pointwise(test, Theta, ("value",), sharp)[0]
-
-    def on_prediction(
-        self, X_test: Any, output: str = "raw", offset_test: Any = None
-    ) -> FloatArray:
-        """Prediction after removal minus before, shape (t, k); ``output`` "raw" or "mean".
-
-        Shape (t, k, K) for K predictions a row.
-        """
-        one_of(output, OUTPUTS, "output")
-        test = self.engine.problem.test_rows(X_test, None, offset_test)
-        new = self.engine.predictions(test, self.theta.T, output)
-        return new - self.engine.predictions(test, self.theta_old[:, None], output)
 
 
 def leave_out(

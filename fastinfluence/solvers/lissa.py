@@ -28,12 +28,12 @@ from fastinfluence.solvers.draws import SAMPLINGS, Draws
 from fastinfluence.solvers.gauge import prepared_on_range
 from fastinfluence.solvers.recursion import advance
 from fastinfluence.solvers.spectrum import LowerEnd, smallest_eigenvalue
-from fastinfluence.solvers.stability import Stability, assess
+from fastinfluence.solvers.stability import assess
 from fastinfluence.types import BoolArray, FloatArray
 
 RUNAWAY = 1e3
-"""At a stable scale the root mean square of ‖cur_k‖ is at most (k + 1)‖v‖: a recursion this many
-times longer has diverged, with a false alarm in less than one of RUNAWAY² runs."""
+"""At a stable scale ‖cur_k‖ has a root mean square of at most (k + 1)‖v‖: one this many times
+longer has diverged, with a false alarm in less than one of RUNAWAY² runs."""
 SIGMAS = 3.0
 INDEFINITE = "negative curvature: no scale is stable; add damping, or use curvature='gauss-newton'"
 
@@ -116,9 +116,9 @@ class PreparedLiSSA:
     def __init__(self, config: LiSSA, operator: Curvature) -> None:
         self.config, self.operator = config, operator
         self.draws = Draws.of(operator, config.sampling, config.replacement)
-        given = None if isinstance(config.scale, str) else float(config.scale)
-        self.stability: Stability = assess(operator, self.draws.factors, config.batch, given)
-        self.scale = self._auto() if given is None else given
+        given = config.scale if not isinstance(config.scale, str) else None
+        self.stability = assess(operator, self.draws.factors, config.batch, given)
+        self.scale = self._auto() if given is None else float(given)
 
     def _auto(self) -> float:
         """The smallest stable scale, or a quieter larger one that ``depth`` can afford.
@@ -154,16 +154,13 @@ class PreparedLiSSA:
     def apply(self, B: FloatArray) -> FloatArray:
         """H⁻¹ B; SolverError where a column diverged, a warning where one was cut short."""
         solution = self.solve(B)
+        told = [f"LiSSA, right-hand side {j}: {text}" for j, text in enumerate(solution.status)]
         lost = np.flatnonzero(~np.isfinite(solution.x).all(axis=0))
         if len(lost):
-            raise SolverError(f"LiSSA, right-hand side {lost[0]}: {solution.status[lost[0]]}")
+            raise SolverError(told[lost[0]])
         cut = np.flatnonzero(~solution.converged)
         if len(cut):
-            warnings.warn(
-                f"LiSSA, right-hand side {cut[0]}: {solution.status[cut[0]]}",
-                FastInfluenceWarning,
-                stacklevel=3,
-            )
+            warnings.warn(told[cut[0]], FastInfluenceWarning, stacklevel=3)
         return solution.x
 
     def solve(self, B: FloatArray) -> Solution:
@@ -289,13 +286,14 @@ class PreparedLiSSA:
 
     def _refused(self, B: FloatArray) -> Solution:
         t = B.shape[1]
+        unknown = np.full(t, np.inf)
         return Solution(
             x=np.full(B.shape, np.nan),
             converged=np.zeros(t, dtype=bool),
             iterations=np.zeros(t, dtype=np.intp),
-            residual_norms=np.full(t, np.inf),
-            error_bound=np.full(t, np.inf),
+            residual_norms=unknown,
+            error_bound=unknown,
             std_error=None,
             status=(INDEFINITE,) * t,
-            bias_bound=np.full(t, np.inf),
+            bias_bound=unknown,
         )

@@ -1,7 +1,4 @@
-"""What may flip: a coefficient, a prediction, a significance, or any function of theta.
-
-Each target is a frozen description that knows nothing of a model until it is bound to one.
-"""
+"""Targets made of theta: a coefficient, a prediction, a significance, or any function."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import inspect
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -17,22 +14,15 @@ from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.engines.linearize import single_output
 from fastinfluence.errors import InputError, SolverError, UnsupportedError
-from fastinfluence.inputs import listed, non_negative
+from fastinfluence.inputs import finite_number, listed, non_negative
 from fastinfluence.quantity import Linearized, Quantity
 from fastinfluence.standard_errors import fixed_dispersion, spare_weight, wald
 from fastinfluence.types import FloatArray
 
 
-class Target(Protocol):
-    """Something whose sign may flip."""
-
-    def bind(self, engine: Engine) -> Quantity:
-        """The number meant, for this model; InputError where the model has none such."""
-
-
 @dataclass(frozen=True)
 class coefficient:  # noqa: N801 - reads as a word: fi.targets.coefficient("age")
-    """The sign of a coefficient.
+    """A coefficient; what may flip is its sign.
 
     Parameters
     ----------
@@ -48,12 +38,14 @@ class coefficient:  # noqa: N801 - reads as a word: fi.targets.coefficient("age"
         unit = np.zeros(engine.n_params)
         unit[j] = 1.0
         name = f"the coefficient of {engine.problem.param_names[j]}"
-        return Quantity(name, lambda at: Linearized(float(at.theta[j]), unit))
+        return Quantity(
+            name, lambda at: Linearized(float(at.theta[j]), unit), lambda Theta: Theta[j]
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class prediction:  # noqa: N801
-    """The side of a threshold on which a raw prediction f lies; for two classes, the class.
+    """A raw prediction f less a threshold; what may flip is its side, for two classes the class.
 
     Parameters
     ----------
@@ -80,12 +72,16 @@ class prediction:  # noqa: N801
         x = engine.design(test.X)[0]
         shift = float(test.offset[0]) - finite_number(self.threshold, "threshold")
         name = "the prediction" if self.threshold == 0 else f"the prediction − {self.threshold:g}"
-        return Quantity(name, lambda at: Linearized(float(at.theta @ x) + shift, x))
+        return Quantity(
+            name,
+            lambda at: Linearized(float(at.theta @ x) + shift, x),
+            lambda Theta: x @ Theta + shift,
+        )
 
 
 @dataclass(frozen=True)
 class significance:  # noqa: N801
-    """Whether |theta_j|/se_j exceeds z, lost or gained.
+    """|theta_j|/se_j − z; what may flip is whether the coefficient is significant.
 
     The standard error is the model's own, se_j² = φ·(A⁻¹)_jj with A = W·H undamped (observed
     Hessian, penalty included). φ is 1 for binomial, Poisson and negative binomial models,
@@ -123,7 +119,7 @@ class significance:  # noqa: N801
 
 @dataclass(frozen=True, eq=False)
 class function:  # noqa: N801
-    """The sign of any function of theta (and of the sample weights, where it holds them).
+    """Any function of theta (and of the sample weights, where it holds them).
 
     Parameters
     ----------
@@ -157,7 +153,8 @@ class function:  # noqa: N801
 
         if not np.isfinite(value(engine)):
             raise InputError(f"{self.name} is {value(engine)} at the present theta")
-        return Quantity(self.name, linearize)
+        values = _values(self.value, engine, slope, through is not None)
+        return Quantity(self.name, linearize, values)
 
 
 def position(which: Any, engine: Engine) -> int:
@@ -177,17 +174,6 @@ def position(which: Any, engine: Engine) -> int:
     return j % p
 
 
-def finite_number(value: Any, what: str) -> float:
-    """A finite number."""
-    try:
-        out = float(np.asarray(value, dtype=np.float64).reshape(()))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{what}={value!r} is not a number") from error
-    if not np.isfinite(out):
-        raise InputError(f"{what}={value!r} is not finite")
-    return out
-
-
 def _check_dispersion(engine: GLMEngine) -> None:
     loss = engine.problem.spec.loss
     if fixed_dispersion(loss):
@@ -204,18 +190,23 @@ def _check_dispersion(engine: GLMEngine) -> None:
         )
 
 
-def _arguments(call: Callable[..., Any], engine: Engine) -> tuple[FloatArray, ...]:
-    """theta, and the weights where the callable asks for a second argument."""
+def _takes_weights(call: Callable[..., Any]) -> bool:
+    """Whether a callable asks for a second argument."""
     try:
         given = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):  # a built-in that does not tell
-        return (engine.theta,)
+        return False
     needed = [
         a
         for a in given
         if a.default is a.empty and a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)
     ]
-    return (engine.theta, engine.problem.w) if len(needed) > 1 else (engine.theta,)
+    return len(needed) > 1
+
+
+def _arguments(call: Callable[..., Any], engine: Engine) -> tuple[FloatArray, ...]:
+    """theta, and the weights where the callable asks for them."""
+    return (engine.theta, engine.problem.w) if _takes_weights(call) else (engine.theta,)
 
 
 def _vector(
@@ -259,11 +250,28 @@ def _value(
     return lambda at: float(start + gradient @ (at.theta - theta) + by_weight @ (at.problem.w - w))
 
 
+def _values(
+    given: Any, engine: Engine, slope: Callable[[Engine], FloatArray], weighted: bool
+) -> Callable[[FloatArray], FloatArray] | None:
+    """The same at every column of Theta, None where the weights enter it."""
+    if callable(given):
+        if _takes_weights(given):
+            return None
+        return lambda Theta: np.array(
+            [_one_number(given(theta)) for theta in np.ascontiguousarray(Theta.T)]
+        )
+    if weighted:
+        return None
+    start, gradient = finite_number(given, "value"), slope(engine)
+    return lambda Theta: np.asarray(start + gradient @ (Theta - engine.theta[:, None]))
+
+
 def _called(call: Callable[..., Any], at: Engine) -> float:
-    values = np.asarray(call(*_arguments(call, at)), dtype=np.float64)
+    return _one_number(call(*_arguments(call, at)))
+
+
+def _one_number(given: Any) -> float:
+    values = np.asarray(given, dtype=np.float64)
     if values.size != 1:
         raise InputError(f"the function returned shape {values.shape}: it must be one number")
     return float(values.reshape(()))
-
-
-__all__ = ["Target", "coefficient", "function", "prediction", "significance"]
