@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from fastinfluence.engines.heads import AtOutputs, Head, flattened, head_of
+from fastinfluence.engines.mlp_dense import DenseCurvature
 from fastinfluence.engines.mlp_diagonal import exact_diagonal, gauss_newton_diagonal
 from fastinfluence.engines.mlp_rows import MLPRowCurvature
 from fastinfluence.engines.mlp_thetas import MLPThetas
@@ -28,8 +29,6 @@ SIDES, ROWS = 16, 128
 """Most directions, and fewest rows, of one pass."""
 KEPT_BYTES = 1 << 26
 """Activations of all rows are kept from one product to the next where they take no more."""
-AT_ONCE = 64
-"""Columns of the Hessian made together."""
 
 
 class MLPEngine(MLPThetas):
@@ -289,10 +288,27 @@ class MLPEngine(MLPThetas):
         return self._weighted_hessian(self.problem.w)
 
     def _weighted_hessian(self, scale: FloatArray) -> FloatArray:
-        p = self.n_params
-        out = np.empty((p, p))
-        for first in range(0, p, AT_ONCE):
-            columns = np.zeros((p, min(AT_ONCE, p - first)))
-            columns[np.arange(first, first + columns.shape[1]), np.arange(columns.shape[1])] = 1.0
-            out[:, first : first + columns.shape[1]] = self.row_products(columns, scale)
-        return 0.5 * (out + out.T)
+        gathered = DenseCurvature(self.network, self.second_order)
+
+        def run(block: Block) -> int:
+            for at in block.X.pieces(1, 8 * gathered.rows_at_once()):
+                rows = slice(block.start + at.start, block.start + at.stop)
+                self._gather(gathered, block.X[at], rows, scale[rows])
+            return block.stop
+
+        self.problem.rows.map_reduce(run, max, 1)
+        return gathered.matrix()
+
+    def sampled_matrix(self, rows: IntArray, scale: FloatArray) -> FloatArray:
+        """Σ_k scale_k ∇²l_{rows_k} of the named rows, shape (p, p)."""
+        gathered = DenseCurvature(self.network, self.second_order)
+        X = self.problem.rows.take(rows)
+        for at in X.pieces(1, 8 * gathered.rows_at_once()):
+            self._gather(gathered, X[at], rows[at], scale[at])
+        return gathered.matrix()
+
+    def _gather(
+        self, into: DenseCurvature, X: Features, rows: slice | IntArray, scale: FloatArray
+    ) -> None:
+        trace = self._trace(X, rows)
+        into.add(trace, self._at_outputs(trace.f, rows), scale)

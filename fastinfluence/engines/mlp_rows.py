@@ -38,3 +38,7 @@ class MLPRowCurvature:
     def product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
         """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
         return self._engine.sampled_product(V, rows, scale)
+
+    def matrix(self, rows: IntArray, scale: FloatArray) -> FloatArray:
+        """Σ_k scale_k ∇²l_{rows_k} itself, shape (p, p): cheaper than its p columns."""
+        return self._engine.sampled_matrix(rows, scale)

@@ -86,6 +86,10 @@ class Network:
         """Numbers that one row and one direction take in a pass, about."""
         return 4 * sum(b for _, b in self.shapes)
 
+    def place(self, k: int) -> slice:
+        """Where the table of layer k lies in theta."""
+        return self._at[k]
+
     # -- between theta's layout and tables ---------------------------------------------
 
     def split(self, V: FloatArray) -> Tables:

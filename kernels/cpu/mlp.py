@@ -22,3 +22,23 @@ def bend_block(up: Any, slopes: Any, pulls: Any, bends: Any, moved: Any) -> None
             for j in range(up.shape[2]):
                 curved = pulls[i, j] * bends[i, j] * moved[i, s, j]
                 up[i, s, j] = up[i, s, j] * slopes[i, j] + curved
+
+
+@jit
+def pairs_block(S: Any, inner: Any, b: Any, c: Any, out: Any) -> None:
+    """Write S[b_g, i, c_g]·inner_i of every pair g to ``out`` (rows, pairs, width)."""
+    for i in range(out.shape[0]):
+        for g in range(out.shape[1]):
+            curved = S[b[g], i, c[g]]
+            for e in range(out.shape[2]):
+                out[i, g, e] = curved * inner[i, e]
+
+
+@jit
+def bent_pairs_block(S: Any, inner: Any, J: Any, delta: Any, b: Any, c: Any, out: Any) -> None:
+    """The same with J[b_g, i]·δ[i, c_g] added, J (units, rows, width) and δ (rows, units)."""
+    for i in range(out.shape[0]):
+        for g in range(out.shape[1]):
+            curved, slope = S[b[g], i, c[g]], delta[i, c[g]]
+            for e in range(out.shape[2]):
+                out[i, g, e] = curved * inner[i, e] + J[b[g], i, e] * slope
