@@ -13,11 +13,12 @@ from functools import cached_property
 import numpy as np
 
 from fastinfluence.engines.heads import AtOutputs, Head, flattened, head_of
-from fastinfluence.engines.mlp_dense import DenseCurvature
+from fastinfluence.engines.mlp_dense import DenseCurvature, gather
 from fastinfluence.engines.mlp_diagonal import exact_diagonal, gauss_newton_diagonal
+from fastinfluence.engines.mlp_products import Products, sum_products
 from fastinfluence.engines.mlp_rows import MLPRowCurvature
 from fastinfluence.engines.mlp_thetas import MLPThetas
-from fastinfluence.engines.network import Network, Tables, Trace
+from fastinfluence.engines.network import Network, Room, Trace, fresh
 from fastinfluence.errors import LossError
 from fastinfluence.problem import Problem
 from fastinfluence.rows.base import Block
@@ -27,6 +28,8 @@ from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 SIDES, ROWS = 16, 128
 """Most directions, and fewest rows, of one pass."""
+PART_BYTES = 1 << 21
+"""Bytes of one part's passes: what they write is then read from the cache."""
 KEPT_BYTES = 1 << 26
 """Activations of all rows are kept from one product to the next where they take no more."""
 
@@ -147,8 +150,8 @@ class MLPEngine(MLPThetas):
         """Every row once, in order, in parts whose passes fit the cache."""
 
         def run(block: Block) -> int:
-            for part in block.parts(self.network.width * sides, at_least=ROWS):
-                task(part)
+            for at in block.X.pieces(self.network.width * sides, PART_BYTES, ROWS):
+                task(Block(block.start + at.start, block.start + at.stop, block.X[at]))
             return block.stop
 
         self.problem.rows.map_reduce(run, max, 1)
@@ -162,57 +165,15 @@ class MLPEngine(MLPThetas):
 
     def row_products(self, V: FloatArray, scale: FloatArray) -> FloatArray:
         """Σ_i scale_i ∇²l_i V over all rows, shape (p, t)."""
-        out = np.empty((self.n_params, V.shape[1]))
-        for first in range(0, V.shape[1], SIDES):
-            at = slice(first, first + SIDES)
-            sides = self.network.split(V[:, at])
-            out[:, at] = self.network.join(self._sum_products(sides, scale))
-        return out
-
-    def _sum_products(self, sides: Tables, scale: FloatArray) -> Tables:
-        turned, t = self._turned(sides), sides[0].shape[1]
-        out = self.network.zeros(t)
-
-        def task(part: Block) -> None:
-            self._add_product(part.X, part.rows, scale[part.rows], sides, turned, out)
-
-        self._each(t, task)
-        return out
-
-    def _turned(self, sides: Tables) -> Tables | None:
-        """The sides transposed where second-order terms need them."""
-        return self.network.transposed(sides) if self.second_order else None
+        return sum_products(self, V, scale, SIDES)
 
     def sampled_product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
         """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
-        sides = self.network.split(V)
-        turned = self._turned(sides)
-        tables = self.network.zeros(V.shape[1])
+        total = Products(self, V)
         X = self.problem.rows.take(rows)
-        for at in X.pieces(self.network.width * V.shape[1], at_least=ROWS):
-            self._add_product(X[at], rows[at], scale[at], sides, turned, tables)
-        return self.network.join(tables)
-
-    def _add_product(
-        self,
-        X: Features,
-        rows: slice | IntArray,
-        scale: FloatArray,
-        sides: Tables,
-        turned: Tables | None,
-        out: Tables,
-    ) -> None:
-        net = self.network
-        trace = self._trace(X, rows)
-        end = self._at_outputs(trace.f, rows)
-        moved = net.push(trace, sides)
-        outer = end.curve(moved[-1]) * scale[:, None, None]
-        if turned is None:
-            net.add_outer(out, trace, net.pull(trace, outer))
-            return
-        back = net.backward(trace, end.slope * scale[:, None])
-        net.add_outer(out, trace, net.pull(trace, outer, moved, back, turned))
-        net.add_moved(out, trace, moved, back[0])
+        for at in X.pieces(self.network.width * V.shape[1], PART_BYTES, ROWS):
+            total.add(X[at], rows[at], scale[at])
+        return total.result()
 
     @cached_property
     def _activations(self) -> Trace | None:
@@ -230,11 +191,12 @@ class MLPEngine(MLPThetas):
         self._each(1, task)
         return whole
 
-    def _trace(self, X: Features, rows: slice | IntArray) -> Trace:
+    def _trace(self, X: Features, rows: slice | IntArray, room: Room = fresh) -> Trace:
         """The forward pass of some training rows."""
         if self._activations is not None:
             return self._activations.of(X, rows)
-        return self.network.forward(X, self._offset(rows), 2 if self.second_order else 1)
+        order = 2 if self.second_order else 1
+        return self.network.forward(X, self._offset(rows), order, room)
 
     def diagonal(self) -> FloatArray:
         """Diagonal of :meth:`hessian`, shape (p,), without forming it."""
@@ -254,7 +216,7 @@ class MLPEngine(MLPThetas):
                 rows = slice(block.start + at.start, block.start + at.stop)
                 trace = self.network.forward(block.X[at], self._offset(rows), 1)
                 slope = self._at_outputs(trace.f, rows).slope
-                along = self.network.push(trace, sides)[-1]
+                along = self.network.push(trace, sides)[0][-1]
                 out[first : first + SIDES, at] = np.einsum("btk,bk->tb", along, slope)
         return out
 
@@ -268,7 +230,7 @@ class MLPEngine(MLPThetas):
         for at in X.pieces(net.width + X.n_features, at_least=ROWS):
             trace = net.forward(X[at], self._offset(rows[at]), 2)
             end = self._at_outputs(trace.f, rows[at], head)
-            moved = net.push(trace, sides)
+            moved, _ = net.push(trace, sides)
             back = net.backward(trace, end.slope)
             bent = net.pull(trace, end.curve(moved[-1]), moved, back, turned)
             out[at] = bent[0][:, 0, :] @ net.weights[0].T + back[0][0] @ turned[0]
@@ -291,24 +253,9 @@ class MLPEngine(MLPThetas):
         gathered = DenseCurvature(self.network, self.second_order)
 
         def run(block: Block) -> int:
-            for at in block.X.pieces(1, 8 * gathered.rows_at_once()):
-                rows = slice(block.start + at.start, block.start + at.stop)
-                self._gather(gathered, block.X[at], rows, scale[rows])
+            rows = np.arange(block.start, block.stop)
+            gather(self, gathered, block.X, rows, scale[block.rows])
             return block.stop
 
         self.problem.rows.map_reduce(run, max, 1)
         return gathered.matrix()
-
-    def sampled_matrix(self, rows: IntArray, scale: FloatArray) -> FloatArray:
-        """Σ_k scale_k ∇²l_{rows_k} of the named rows, shape (p, p)."""
-        gathered = DenseCurvature(self.network, self.second_order)
-        X = self.problem.rows.take(rows)
-        for at in X.pieces(1, 8 * gathered.rows_at_once()):
-            self._gather(gathered, X[at], rows[at], scale[at])
-        return gathered.matrix()
-
-    def _gather(
-        self, into: DenseCurvature, X: Features, rows: slice | IntArray, scale: FloatArray
-    ) -> None:
-        trace = self._trace(X, rows)
-        into.add(trace, self._at_outputs(trace.f, rows), scale)

@@ -14,14 +14,18 @@ Gauss–Newton is the same without J and without the layers' bending in S, whate
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from fastinfluence.engines.heads import AtOutputs
 from fastinfluence.engines.network import Network, Tables, Trace
 from fastinfluence.kernels.cpu import mlp as kernels
+from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from fastinfluence.engines.mlp import MLPEngine
 
 PART_BYTES = 1 << 22
 """Bytes of one product's factor; S and J of one part may take four times that."""
@@ -89,18 +93,13 @@ class DenseCurvature:
             slopes = np.ascontiguousarray(trace.slopes[k].T)[:, :, None]
             S = up * slopes
             if self._second_order:
-                J = self._moves(slopes) if J is None else _times(self._net.weights[k + 1], J) * slopes
+                J = (
+                    self._moves(slopes)
+                    if J is None
+                    else _times(self._net.weights[k + 1], J) * slopes
+                )
             self._add_product(self._pairs[k, m], inputs, S, J, delta)
             up = _times(self._net.weights[k], S) if k else S
-
-    @staticmethod
-    def _moves(slopes: FloatArray) -> FloatArray:
-        """∂h/∂z of a layer for slopes (b, rows, 1): diagonal, with nothing for the one."""
-        units, rows, _ = slopes.shape
-        out = np.zeros((units, rows, units + 1))
-        each = np.arange(units)
-        out[each, :, each] = slopes[:, :, 0]
-        return out
 
     def _add_product(
         self,
@@ -149,6 +148,15 @@ class DenseCurvature:
             yield at.m, at.k, flat.T
 
 
+def gather(
+    engine: MLPEngine, into: DenseCurvature, X: Features, rows: IntArray, scale: FloatArray
+) -> None:
+    """Add training rows, each times its scale (b,), part by part."""
+    for at in X.pieces(1, 8 * into.rows_at_once()):
+        trace = engine._trace(X[at].widened(), rows[at])
+        into.add(trace, engine._at_outputs(trace.f, rows[at]), scale[at])
+
+
 def _times(W: FloatArray, S: FloatArray) -> FloatArray:
     """W s for every row's s, S (units, rows, c)."""
     return (W @ S.reshape(len(S), -1)).reshape(len(W), *S.shape[1:])
@@ -165,4 +173,13 @@ def _before(
     if bent is not None:
         each = np.arange(units)
         out[each, :, each] += bent.T
+    return out
+
+
+def _moves(slopes: FloatArray) -> FloatArray:
+    """∂h/∂z of a layer for slopes (b, rows, 1): diagonal, with nothing for the one."""
+    units, rows, _ = slopes.shape
+    out = np.zeros((units, rows, units + 1))
+    each = np.arange(units)
+    out[each, :, each] = slopes[:, :, 0]
     return out

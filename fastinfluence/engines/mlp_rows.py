@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
+from fastinfluence.engines.mlp_dense import DenseCurvature, gather
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.types import FloatArray, IntArray
 
@@ -41,4 +42,7 @@ class MLPRowCurvature:
 
     def matrix(self, rows: IntArray, scale: FloatArray) -> FloatArray:
         """Σ_k scale_k ∇²l_{rows_k} itself, shape (p, p): cheaper than its p columns."""
-        return self._engine.sampled_matrix(rows, scale)
+        engine = self._engine
+        gathered = DenseCurvature(engine.network, engine.second_order)
+        gather(engine, gathered, engine.problem.rows.take(rows), rows, scale)
+        return gathered.matrix()

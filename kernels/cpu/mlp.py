@@ -15,13 +15,13 @@ def scale_block(moved: Any, slopes: Any, out: Any) -> None:
 
 
 @jit
-def bend_block(up: Any, slopes: Any, pulls: Any, bends: Any, moved: Any) -> None:
-    """Replace ``up`` (b, t, w) by up∘a′ + pulls∘a″∘Rz; slopes, pulls and bends are (b, w)."""
+def bend_block(up: Any, side: Any, slopes: Any, pulls: Any, bends: Any, moved: Any) -> None:
+    """Replace ``up`` (b, t, w) by (up + side)∘a′ + pulls∘a″∘Rz; the arrays without t are (b, w)."""
     for i in range(up.shape[0]):
         for s in range(up.shape[1]):
             for j in range(up.shape[2]):
                 curved = pulls[i, j] * bends[i, j] * moved[i, s, j]
-                up[i, s, j] = up[i, s, j] * slopes[i, j] + curved
+                up[i, s, j] = (up[i, s, j] + side[i, s, j]) * slopes[i, j] + curved
 
 
 @jit
