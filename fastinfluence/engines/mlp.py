@@ -253,8 +253,7 @@ class MLPEngine(MLPThetas):
         gathered = DenseCurvature(self.network, self.second_order)
 
         def run(block: Block) -> int:
-            rows = np.arange(block.start, block.stop)
-            gather(self, gathered, block.X, rows, scale[block.rows])
+            gather(self, gathered, block.X, block.rows, scale[block.rows])
             return block.stop
 
         self.problem.rows.map_reduce(run, max, 1)

@@ -93,11 +93,7 @@ class DenseCurvature:
             slopes = np.ascontiguousarray(trace.slopes[k].T)[:, :, None]
             S = up * slopes
             if self._second_order:
-                J = (
-                    self._moves(slopes)
-                    if J is None
-                    else _times(self._net.weights[k + 1], J) * slopes
-                )
+                J = _moves(slopes) if J is None else _times(self._net.weights[k + 1], J) * slopes
             self._add_product(self._pairs[k, m], inputs, S, J, delta)
             up = _times(self._net.weights[k], S) if k else S
 
@@ -149,12 +145,17 @@ class DenseCurvature:
 
 
 def gather(
-    engine: MLPEngine, into: DenseCurvature, X: Features, rows: IntArray, scale: FloatArray
+    engine: MLPEngine, into: DenseCurvature, X: Features, rows: slice | IntArray, scale: FloatArray
 ) -> None:
     """Add training rows, each times its scale (b,), part by part."""
     for at in X.pieces(1, 8 * into.rows_at_once()):
-        trace = engine._trace(X[at].widened(), rows[at])
-        into.add(trace, engine._at_outputs(trace.f, rows[at]), scale[at])
+        named: slice | IntArray
+        if isinstance(rows, slice):
+            named = slice(rows.start + at.start, rows.start + at.stop)
+        else:
+            named = rows[at]
+        trace = engine._trace(X[at].widened(), named)
+        into.add(trace, engine._at_outputs(trace.f, named), scale[at])
 
 
 def _times(W: FloatArray, S: FloatArray) -> FloatArray:
