@@ -91,7 +91,7 @@ def numba_source(program: PointwiseProgram, outputs: tuple[str, ...]) -> str:
 
 
 def scalar_source(program: PointwiseProgram) -> str:
-    """Plain function ``point(f, y, *params)`` returning all outputs; needs `math`, `np` and atoms."""
+    """Plain function ``point(f, y, *params)`` of all outputs; needs `math`, `np` and atoms."""
     head = f"def point({', '.join(['f', 'y', *program.params])}):"
     values = ", ".join(operand for _, operand in program.results)
     return "\n".join([head, *_indent([*lines(program.steps, NUMBA), f"return ({values},)"])]) + "\n"

@@ -69,7 +69,8 @@ class DenseCurvature:
         deltas, pulls = net.backward(trace, end.slope * scale[:, None])
         inputs = self._inputs(trace)
         eye = np.broadcast_to(np.eye(K), (len(scale), K, K))
-        S = np.ascontiguousarray((end.curve(eye) * scale[:, None, None]).transpose(1, 0, 2))
+        curved = end.curve(eye) * scale[:, None, None]
+        S: FloatArray = np.ascontiguousarray(curved.transpose(1, 0, 2))
         for m in range(depth - 1, -1, -1):
             self._add_product(self._pairs[m, m], inputs, S, None, None)
             up = _times(net.weights[m], S) if m else S
