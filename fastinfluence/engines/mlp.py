@@ -30,6 +30,8 @@ SIDES, ROWS = 16, 128
 """Most directions, and fewest rows, of one pass."""
 PART_BYTES = 1 << 21
 """Bytes of one part's passes: what they write is then read from the cache."""
+WRITTEN = 1 << 13
+"""Most parameters of which each row's gradient is written out to be multiplied by many sides."""
 KEPT_BYTES = 1 << 26
 """Activations of all rows are kept from one product to the next where they take no more."""
 
@@ -210,6 +212,11 @@ class MLPEngine(MLPThetas):
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
         out = np.empty((S.shape[1], len(block.X)))
+        if S.shape[1] >= SIDES and self.n_params <= WRITTEN:
+            for part in block.parts(self.n_params, at_least=ROWS):
+                at = slice(part.start - block.start, part.stop - block.start)
+                out[:, at] = S.T @ self.block_gradients(part).T
+            return out
         for first in range(0, S.shape[1], SIDES):
             sides = self.network.split(S[:, first : first + SIDES])
             for at in block.X.pieces(self.network.width * sides[0].shape[1], at_least=ROWS):

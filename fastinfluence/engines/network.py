@@ -255,11 +255,16 @@ class Network:
 
     def row_gradients(self, trace: Trace, deltas: Tables) -> FloatArray:
         """h̃_{l-1} ⊗ δ_l of each row, shape (b, p), for δ_l (b, fan_out)."""
+        b = len(deltas[0])
+        out = np.empty((b, self._at[-1].stop))
         design = trace.X.design(len(self.tables[0]))
-        parts: Tables = [design[:, :, None] * deltas[0][:, None, :]]
-        for h, delta in zip(trace.hidden, deltas[1:], strict=True):
-            parts += [h[:, :, None] * delta[:, None, :], delta[:, None, :]]
-        return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+        for k, (at, T, delta) in enumerate(zip(self._at, self.tables, deltas, strict=True)):
+            block = out[:, at].reshape(b, *T.shape)
+            h = trace.hidden[k - 1] if k else design
+            np.multiply(h[:, :, None], delta[:, None, :], out=block[:, : h.shape[1]])
+            if k:
+                block[:, -1] = delta
+        return out
 
     def squared_norms(self, trace: Trace, deltas: Tables) -> FloatArray:
         """‖∇‖² of each row, shape (b,), without forming the gradient."""

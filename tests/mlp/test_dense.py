@@ -9,6 +9,7 @@ from mlp_cases import VARIANTS, Case, build
 import fastinfluence as fi
 from fastinfluence.engines import mlp, mlp_dense
 from fastinfluence.problem import Problem
+from fastinfluence.rows.base import Block
 
 RNG = np.random.default_rng(11)
 CASES = [
@@ -93,3 +94,13 @@ def test_float32_rows_are_cast_part_by_part():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < X.nbytes / 2
+
+
+@EACH
+def test_scores_of_many_sides_are_those_of_each(case):
+    """Many go by gradients written out, few by a pass along them."""
+    engine = engine_of(case)
+    block = Block(2, case.n, engine.problem.rows.take(slice(2, case.n)))
+    S = RNG.normal(size=(engine.n_params, 2 * mlp.SIDES))
+    each = [engine.row_dot(block, s[:, None])[0] for s in S.T]
+    close(engine.row_dot(block, S), np.array(each))
