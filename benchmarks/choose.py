@@ -2,7 +2,7 @@
 
 Run on a quiet machine with the threads of BLAS pinned:
 
-    OPENBLAS_NUM_THREADS=1 python benchmarks/choose.py
+    OPENBLAS_NUM_THREADS=1 python benchmarks/choose.py [--networks]
 
 The aim is a median ratio of at most 1.5 and a worst of at most 3. The constants are in
 ``fastinfluence/solvers/cost.py``.
@@ -30,6 +30,13 @@ SHAPES = (
     (4_000, 2_000),
     (1_000, 6_000),
 )
+NETWORKS = (  # n, d, hidden
+    (1_000, 10, (8,)),
+    (20_000, 10, (8,)),
+    (2_000, 30, (32, 16)),
+    (20_000, 30, (32, 16)),
+    (4_000, 54, (40, 20)),
+)
 SIDES = (1, 10, 200)
 SPECTRA = ("flat", "decaying")
 SOLVERS = {
@@ -52,6 +59,16 @@ def model(n: int, d: int, spectrum: str) -> fi.Influence:
     y = (X[:, 0] / X[:, 0].std() + rng.logistic(size=n) > 0).astype(float)
     theta = np.append(rng.standard_normal(d) * 0.1 / np.sqrt(d), 0.0)
     return quiet(fi.GLM("logistic", l2=1e-3), X, y, theta)
+
+
+def network(n: int, d: int, hidden: tuple[int, ...]) -> fi.Influence:
+    """Make a network at drawn weights, its curvature Gauss–Newton's, which is never negative."""
+    rng = np.random.default_rng([n, d])
+    X = rng.standard_normal((n, d))
+    y = (X[:, 0] + rng.logistic(size=n) > 0).astype(float)
+    spec = fi.MLP(hidden, "tanh", "logistic", l2=1e-2, penalize_intercept=True)
+    theta = rng.standard_normal(spec.n_params(d)) / np.sqrt(d)
+    return quiet(spec, X, y, theta, curvature="gauss-newton")
 
 
 def quiet(*args: Any, **options: Any) -> fi.Influence:
@@ -95,17 +112,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--sides", type=int, nargs="*", default=SIDES)
+    parser.add_argument("--networks", action="store_true", help="networks instead of linear models")
     args = parser.parse_args()
     repeats, sides = args.repeats, args.sides
+    grid = itertools.product(SHAPES, SPECTRA)
+    cases = (
+        (f"{n:7d} {d:5d}", kind, lambda n=n, d=d, k=kind: model(n, d, k)) for (n, d), kind in grid
+    )
+    if args.networks:
+        cases = (
+            (f"{n:7d} {d:5d}", f"{h}", lambda n=n, d=d, h=h: network(n, d, h))
+            for n, d, h in NETWORKS
+        )
     ratios = []
     print("ratio  chosen            n       d    t    spectrum  seconds (predicted)")
-    for (n, d), spectrum in itertools.product(SHAPES, SPECTRA):
-        infl = model(n, d, spectrum)
-        infl.hessian @ np.ones((d + 1, 2)), infl.hessian @ np.ones(d + 1)  # compile
+    for size, kind, make in cases:
+        infl = make()
+        p = len(infl.theta)
+        infl.hessian @ np.ones((p, 2)), infl.hessian @ np.ones(p)  # compile
         for t in sides:
             r, chosen, told = ratio(infl, t, repeats)
             ratios.append(r)
-            print(f"{r:5.2f}  {chosen:15s} {n:7d} {d:5d} {t:4d}  {spectrum:8s}  {told}", flush=True)
+            print(f"{r:5.2f}  {chosen:15s} {size} {t:4d}  {kind:8s}  {told}", flush=True)
     print(f"median {np.median(ratios):.2f}, worst {max(ratios):.2f}")
 
 

@@ -123,12 +123,27 @@ def cg(t: int) -> Call:
     return lambda: fi.solvers.CG().prepare(H).solve(V)
 
 
+def network_product(n: int, d: int, hidden: tuple[int, ...]) -> Call:
+    """Multiply by the Hessian of a network; above 64 MiB its activations are computed each time."""
+    spec, (X, y) = fi.MLP(hidden, "tanh", "logistic", l2=1e-2), table(n, d)
+    theta = np.random.default_rng(0).normal(size=spec.n_params(d)) / np.sqrt(d)
+    return product(quiet(fi.Influence, spec, X, y, theta).hessian, 1)
+
+
+def network_in_parameters(sizes: Sequence[int]) -> list[Call]:
+    return [network_product(20_000, p // 64 - 2, (64,)) for p in sizes]  # p is 64 (d + 2) + 1
+
+
 LONG = (250_000, 500_000, MILLION)
 EXPONENTS: dict[str, Scaling] = {
     "HVP in n": Scaling((270_000, 520_000, MILLION), 1, hvp_in_rows),
     "HVP in d": Scaling((250, 500, 1000, 2000), 1, hvp_in_features),
     "HVP in vectors": Scaling((16, 32, 64), 1, hvp_in_vectors),
     "HVP CSR in n": Scaling((MILLION + 200_000, 2 * MILLION, 4 * MILLION), 1, csr_hvp_in_rows),
+    "HVP of a network in n": Scaling(
+        (60_000, 120_000, 240_000), 1, each(lambda n: network_product(n, 50, (64, 32)))
+    ),
+    "HVP of a network in p": Scaling((51_200, 102_400, 204_800), 1, network_in_parameters),
     "linearise in n": Scaling(LONG, 1, linearise_in_rows),
     "Hessian in n": Scaling((25_000, 50_000, 100_000), 1, hessian_in_rows),
     "scores in n": Scaling((20_000, 40_000, 80_000), 1, each(lambda n: scores(n, 128, 64))),

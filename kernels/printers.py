@@ -14,7 +14,7 @@ from fastinfluence.kernels.program import OPS, PointwiseProgram, Step, is_number
 
 # Part of every generated file: raise it whenever the same program would print differently, or when
 # the decorators in kernels/cpu/jit.py change, so that no stale compiled code is picked up.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 
 _MATH: tuple[str, ...] = ("exp", "log", "sqrt", "log1p", "expm1", "erf", "erfc")
 _MATH += ("tanh", "sinh", "cosh", "atan", "sin", "cos")
@@ -91,7 +91,7 @@ def numba_source(program: PointwiseProgram, outputs: tuple[str, ...]) -> str:
 
 
 def scalar_source(program: PointwiseProgram) -> str:
-    """Plain function ``point(f, y, *params)`` returning all outputs; needs `math` and the atoms."""
+    """Plain function ``point(f, y, *params)`` of all outputs; needs `math`, `np` and atoms."""
     head = f"def point({', '.join(['f', 'y', *program.params])}):"
     values = ", ".join(operand for _, operand in program.results)
     return "\n".join([head, *_indent([*lines(program.steps, NUMBA), f"return ({values},)"])]) + "\n"

@@ -13,9 +13,11 @@ from functools import cached_property
 import numpy as np
 
 from fastinfluence.engines.heads import AtOutputs, Head, flattened, head_of
+from fastinfluence.engines.mlp_dense import DenseCurvature, gather
 from fastinfluence.engines.mlp_diagonal import exact_diagonal, gauss_newton_diagonal
+from fastinfluence.engines.mlp_products import Products, sum_products
 from fastinfluence.engines.mlp_thetas import MLPThetas
-from fastinfluence.engines.network import Network, Tables, Trace
+from fastinfluence.engines.network import Network, Room, Trace, fresh
 from fastinfluence.engines.row_products import RowProducts
 from fastinfluence.errors import LossError
 from fastinfluence.problem import Problem
@@ -26,10 +28,12 @@ from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 SIDES, ROWS = 16, 128
 """Most directions, and fewest rows, of one pass."""
+PART_BYTES = 1 << 21
+"""Bytes of one part's passes: what they write is then read from the cache."""
+WRITTEN = 1 << 13
+"""Most parameters of which each row's gradient is written out to be multiplied by many sides."""
 KEPT_BYTES = 1 << 26
 """Activations of all rows are kept from one product to the next where they take no more."""
-AT_ONCE = 64
-"""Columns of the Hessian made together."""
 
 
 class MLPEngine(MLPThetas):
@@ -43,7 +47,7 @@ class MLPEngine(MLPThetas):
     objective, gradient, gradient_scale, fold : as every engine's
     """
 
-    passes = 4.0
+    passes, matrix_passes = 2.5, 1.4  # measured; products take 1.3 for one side, 3.7 for ten
 
     def __init__(self, problem: Problem, theta: FloatArray, curvature: str = "hessian") -> None:
         assert isinstance(problem.spec, MLP)
@@ -70,7 +74,7 @@ class MLPEngine(MLPThetas):
     @property
     def row_curvature(self) -> RowProducts:
         """The Hessians of single rows' losses."""
-        return RowProducts("an MLP", self.sampled_product)
+        return RowProducts("an MLP", self.sampled_product, self.sampled_matrix)
 
     @property
     def curvature_root(self) -> None:
@@ -148,8 +152,8 @@ class MLPEngine(MLPThetas):
         """Every row once, in order, in parts whose passes fit the cache."""
 
         def run(block: Block) -> int:
-            for part in block.parts(self.network.width * sides, at_least=ROWS):
-                task(part)
+            for at in block.X.pieces(self.network.width * sides, PART_BYTES, ROWS):
+                task(Block(block.start + at.start, block.start + at.stop, block.X[at]))
             return block.stop
 
         self.problem.rows.map_reduce(run, max, 1)
@@ -163,57 +167,21 @@ class MLPEngine(MLPThetas):
 
     def row_products(self, V: FloatArray, scale: FloatArray) -> FloatArray:
         """Σ_i scale_i ∇²l_i V over all rows, shape (p, t)."""
-        out = np.empty((self.n_params, V.shape[1]))
-        for first in range(0, V.shape[1], SIDES):
-            at = slice(first, first + SIDES)
-            sides = self.network.split(V[:, at])
-            out[:, at] = self.network.join(self._sum_products(sides, scale))
-        return out
-
-    def _sum_products(self, sides: Tables, scale: FloatArray) -> Tables:
-        turned, t = self._turned(sides), sides[0].shape[1]
-        out = self.network.zeros(t)
-
-        def task(part: Block) -> None:
-            self._add_product(part.X, part.rows, scale[part.rows], sides, turned, out)
-
-        self._each(t, task)
-        return out
-
-    def _turned(self, sides: Tables) -> Tables | None:
-        """The sides transposed where second-order terms need them."""
-        return self.network.transposed(sides) if self.second_order else None
+        return sum_products(self, V, scale, SIDES)
 
     def sampled_product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
         """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
-        sides = self.network.split(V)
-        turned = self._turned(sides)
-        tables = self.network.zeros(V.shape[1])
+        total = Products(self, V)
         X = self.problem.rows.take(rows)
-        for at in X.pieces(self.network.width * V.shape[1], at_least=ROWS):
-            self._add_product(X[at], rows[at], scale[at], sides, turned, tables)
-        return self.network.join(tables)
+        for at in X.pieces(self.network.width * V.shape[1], PART_BYTES, ROWS):
+            total.add(X[at], rows[at], scale[at])
+        return total.result()
 
-    def _add_product(
-        self,
-        X: Features,
-        rows: slice | IntArray,
-        scale: FloatArray,
-        sides: Tables,
-        turned: Tables | None,
-        out: Tables,
-    ) -> None:
-        net = self.network
-        trace = self._trace(X, rows)
-        end = self._at_outputs(trace.f, rows)
-        moved = net.push(trace, sides)
-        outer = end.curve(moved[-1]) * scale[:, None, None]
-        if turned is None:
-            net.add_outer(out, trace, net.pull(trace, outer))
-            return
-        back = net.backward(trace, end.slope * scale[:, None])
-        net.add_outer(out, trace, net.pull(trace, outer, moved, back, turned))
-        net.add_moved(out, trace, moved, back[0])
+    def sampled_matrix(self, rows: IntArray, scale: FloatArray) -> FloatArray:
+        """Σ_k scale_k ∇²l_{rows_k} itself, shape (p, p): cheaper than its p columns."""
+        gathered = DenseCurvature(self.network, self.second_order)
+        gather(self, gathered, self.problem.rows.take(rows), rows, scale)
+        return gathered.matrix()
 
     @cached_property
     def _activations(self) -> Trace | None:
@@ -231,11 +199,12 @@ class MLPEngine(MLPThetas):
         self._each(1, task)
         return whole
 
-    def _trace(self, X: Features, rows: slice | IntArray) -> Trace:
+    def _trace(self, X: Features, rows: slice | IntArray, room: Room = fresh) -> Trace:
         """The forward pass of some training rows."""
         if self._activations is not None:
             return self._activations.of(X, rows)
-        return self.network.forward(X, self._offset(rows), 2 if self.second_order else 1)
+        order = 2 if self.second_order else 1
+        return self.network.forward(X, self._offset(rows), order, room)
 
     def diagonal(self) -> FloatArray:
         """Diagonal of :meth:`hessian`, shape (p,), without forming it."""
@@ -249,13 +218,18 @@ class MLPEngine(MLPThetas):
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
         out = np.empty((S.shape[1], len(block.X)))
+        if S.shape[1] >= SIDES and self.n_params <= WRITTEN:
+            for part in block.parts(self.n_params, at_least=ROWS):
+                at = slice(part.start - block.start, part.stop - block.start)
+                out[:, at] = S.T @ self.block_gradients(part).T
+            return out
         for first in range(0, S.shape[1], SIDES):
             sides = self.network.split(S[:, first : first + SIDES])
             for at in block.X.pieces(self.network.width * sides[0].shape[1], at_least=ROWS):
                 rows = slice(block.start + at.start, block.start + at.stop)
                 trace = self.network.forward(block.X[at], self._offset(rows), 1)
                 slope = self._at_outputs(trace.f, rows).slope
-                along = self.network.push(trace, sides)[-1]
+                along = self.network.push(trace, sides)[0][-1]
                 out[first : first + SIDES, at] = np.einsum("btk,bk->tb", along, slope)
         return out
 
@@ -269,7 +243,7 @@ class MLPEngine(MLPThetas):
         for at in X.pieces(net.width + X.n_features, at_least=ROWS):
             trace = net.forward(X[at], self._offset(rows[at]), 2)
             end = self._at_outputs(trace.f, rows[at], head)
-            moved = net.push(trace, sides)
+            moved, _ = net.push(trace, sides)
             back = net.backward(trace, end.slope)
             bent = net.pull(trace, end.curve(moved[-1]), moved, back, turned)
             out[at] = bent[0][:, 0, :] @ net.weights[0].T + back[0][0] @ turned[0]
@@ -289,10 +263,11 @@ class MLPEngine(MLPThetas):
         return self._weighted_hessian(self.problem.w)
 
     def _weighted_hessian(self, scale: FloatArray) -> FloatArray:
-        p = self.n_params
-        out = np.empty((p, p))
-        for first in range(0, p, AT_ONCE):
-            columns = np.zeros((p, min(AT_ONCE, p - first)))
-            columns[np.arange(first, first + columns.shape[1]), np.arange(columns.shape[1])] = 1.0
-            out[:, first : first + columns.shape[1]] = self.row_products(columns, scale)
-        return 0.5 * (out + out.T)
+        gathered = DenseCurvature(self.network, self.second_order)
+
+        def run(block: Block) -> int:
+            gather(self, gathered, block.X, block.rows, scale[block.rows])
+            return block.stop
+
+        self.problem.rows.map_reduce(run, max, 1)
+        return gathered.matrix()

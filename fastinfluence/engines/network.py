@@ -14,7 +14,8 @@ block (p, t) of parameter vectors is kept as tables (fan_in + 1, t, fan_out).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -28,6 +29,39 @@ from fastinfluence.types import FloatArray, IntArray
 
 ORDERS = (("value",), ("value", "d1"), ("value", "d1", "d2"))
 Tables = list[FloatArray]
+Room = Callable[..., FloatArray]
+"""Where a pass puts its arrays: called with a shape."""
+
+
+def fresh(*shape: int) -> FloatArray:
+    """New memory."""
+    return np.empty(shape)
+
+
+class Scratch:
+    """Memory that the passes of one part of the rows leave to the next part.
+
+    What is new has to be mapped by the system first, a page for each 512 numbers, which costs more
+    than what most passes do with them. Parts must ask for arrays in the same order.
+    """
+
+    def __init__(self) -> None:
+        self._rooms: Tables = []
+        self._taken = 0
+
+    def restart(self) -> None:
+        """Give everything back."""
+        self._taken = 0
+
+    def __call__(self, *shape: int) -> FloatArray:
+        """An array of this shape that holds anything."""
+        size, k = math.prod(shape), self._taken
+        if k == len(self._rooms):
+            self._rooms.append(np.empty(size))
+        elif self._rooms[k].size < size:
+            self._rooms[k] = np.empty(size)
+        self._taken += 1
+        return self._rooms[k][:size].reshape(shape)
 
 
 @dataclass
@@ -84,7 +118,11 @@ class Network:
     @property
     def width(self) -> int:
         """Numbers that one row and one direction take in a pass, about."""
-        return 4 * sum(b for _, b in self.shapes)
+        return 5 * sum(b for _, b in self.shapes)
+
+    def place(self, k: int) -> slice:
+        """Where the table of layer k lies in theta."""
+        return self._at[k]
 
     # -- between theta's layout and tables ---------------------------------------------
 
@@ -107,45 +145,56 @@ class Network:
 
     # -- passes ------------------------------------------------------------------------
 
-    def forward(self, X: Features, offset: FloatArray | None, order: int) -> Trace:
+    def forward(
+        self, X: Features, offset: FloatArray | None, order: int, room: Room = fresh
+    ) -> Trace:
         """Activations of some rows with ``order`` derivatives, and f with the offset (b, K)."""
         out = Trace(X)
         kernel = pointwise.kernel(self.activation.program, ORDERS[order])
         params, nothing = self.activation.param_values, np.zeros(len(X))
-        z: FloatArray = np.ascontiguousarray(X.linear(self.tables[0]))
+        z = X.linear_into(self.tables[0], room(len(X), self.shapes[0][1]))
         for T in self.tables[1:]:
-            derivatives = [np.empty_like(z) for _ in range(order)]
-            kernel(z, nothing, params, z, *derivatives)
-            out.hidden.append(z)
+            h, *derivatives = (room(*z.shape) for _ in range(order + 1))
+            kernel(z, nothing, params, h, *derivatives)  # over itself it would go one by one
+            out.hidden.append(h)
             for kept, values in zip((out.slopes, out.bends), derivatives, strict=False):
                 kept.append(values)
-            z = z @ T[:-1]
+            z = np.matmul(h, T[:-1], out=room(len(X), T.shape[1]))
             z += T[-1]
         out.f = z if offset is None else z + offset.reshape(z.shape)
         return out
 
-    def backward(self, trace: Trace, slope: FloatArray) -> tuple[Tables, Tables]:
+    def backward(
+        self, trace: Trace, slope: FloatArray, room: Room = fresh
+    ) -> tuple[Tables, Tables]:
         """δ_l of every layer for ∂/∂f = slope (b, K), and δ_l W_lᵀ of all but the first."""
         deltas: Tables = [slope]
         pulls: Tables = []
         for W, slopes in zip(self.weights[:0:-1], trace.slopes[::-1], strict=True):
-            pulls.append(deltas[-1] @ W.T)
-            deltas.append(pulls[-1] * slopes)
+            pulls.append(np.matmul(deltas[-1], W.T, out=room(*slopes.shape)))
+            deltas.append(np.multiply(pulls[-1], slopes, out=room(*slopes.shape)))
         return deltas[::-1], pulls[::-1]
 
-    def push(self, trace: Trace, sides: Tables) -> Tables:
-        """Rz_l of every layer along the sides, each (b, t, fan_out); the last one is Rf."""
+    def push(self, trace: Trace, sides: Tables, room: Room = fresh) -> tuple[Tables, Tables]:
+        """Rz_l of every layer along the sides, each (b, t, fan_out), and Rh_l of the hidden ones.
+
+        The last Rz is Rf.
+        """
         b, t = len(trace.X), sides[0].shape[1]
-        first = trace.X.linear(sides[0].reshape(len(sides[0]), -1))
-        out = [np.ascontiguousarray(first).reshape(b, t, -1)]
+        first = room(b, t, self.shapes[0][1])
+        trace.X.linear_into(sides[0].reshape(len(sides[0]), -1), first.reshape(b, -1))
+        moved, along = [first], []
         layers = zip(self.weights[1:], sides[1:], trace.hidden, trace.slopes, strict=True)
         for W, V, h, slopes in layers:
-            along = scaled(out[-1], slopes)
-            z = (along.reshape(b * t, -1) @ W).reshape(b, t, -1)
-            z += (h @ V[:-1].reshape(h.shape[1], -1)).reshape(z.shape)
-            z += V[-1]
-            out.append(z)
-        return out
+            along.append(room(*moved[-1].shape))
+            kernels.scale_block(moved[-1], slopes, along[-1])
+            z, inner = room(b, t, W.shape[1]), room(b, t, W.shape[1])
+            np.matmul(along[-1].reshape(b * t, -1), W, out=z.reshape(b * t, -1))
+            np.matmul(h, V[:-1].reshape(h.shape[1], -1), out=inner.reshape(b, -1))
+            inner += V[-1]
+            z += inner
+            moved.append(z)
+        return moved, along
 
     def pull(
         self,
@@ -154,6 +203,7 @@ class Network:
         moved: Tables | None = None,
         back: tuple[Tables, Tables] | None = None,
         transposed: Tables | None = None,
+        room: Room = fresh,
     ) -> Tables:
         """Rδ_l of every layer for Rδ of the output = outer (b, t, K).
 
@@ -163,15 +213,18 @@ class Network:
         b, t = outer.shape[:2]
         out = [outer]
         for k in range(self.depth - 1, 0, -1):
-            W = self.weights[k]
-            up = (out[-1].reshape(b * t, -1) @ W.T).reshape(b, t, -1)
+            W, slopes = self.weights[k], trace.slopes[k - 1]
+            up = room(b, t, len(W))
+            np.matmul(out[-1].reshape(b * t, -1), W.T, out=up.reshape(b * t, -1))
             if moved is not None and back is not None and transposed is not None:
                 deltas, pulls = back
-                up += (deltas[k] @ transposed[k]).reshape(up.shape)
-                slopes, bends = trace.slopes[k - 1], trace.bends[k - 1]
-                kernels.bend_block(up, slopes, pulls[k - 1], bends, moved[k - 1])
+                side = np.matmul(deltas[k], transposed[k], out=room(b, t * len(W)))
+                bends = trace.bends[k - 1]
+                kernels.bend_block(
+                    up, side.reshape(up.shape), slopes, pulls[k - 1], bends, moved[k - 1]
+                )
             else:
-                up *= trace.slopes[k - 1][:, None, :]
+                up *= slopes[:, None, :]
             out.append(up)
         return out[::-1]
 
@@ -193,21 +246,25 @@ class Network:
                 T[:-1] += (trace.hidden[k - 1].T @ flat).reshape(T[:-1].shape)
                 T[-1] += flat.sum(axis=0).reshape(T[-1].shape)
 
-    def add_moved(self, out: Tables, trace: Trace, moved: Tables, deltas: Tables) -> None:
+    def add_moved(self, out: Tables, along: Tables, deltas: Tables) -> None:
         """Add Σ_i Rh_{l-1} ⊗ δ_l, the part of a product where the inputs of a layer move."""
-        for k in range(1, self.depth):
-            along = scaled(moved[k - 1], trace.slopes[k - 1])
-            b, t, a = along.shape
-            sums = along.reshape(b, t * a).T @ deltas[k]
-            out[k][:-1] += sums.reshape(t, a, -1).transpose(1, 0, 2)
+        for T, moving, delta in zip(out[1:], along, deltas[1:], strict=True):
+            b, t, a = moving.shape
+            sums = moving.reshape(b, t * a).T @ delta
+            T[:-1] += sums.reshape(t, a, -1).transpose(1, 0, 2)
 
     def row_gradients(self, trace: Trace, deltas: Tables) -> FloatArray:
         """h̃_{l-1} ⊗ δ_l of each row, shape (b, p), for δ_l (b, fan_out)."""
+        b = len(deltas[0])
+        out = np.empty((b, self._at[-1].stop))
         design = trace.X.design(len(self.tables[0]))
-        parts: Tables = [design[:, :, None] * deltas[0][:, None, :]]
-        for h, delta in zip(trace.hidden, deltas[1:], strict=True):
-            parts += [h[:, :, None] * delta[:, None, :], delta[:, None, :]]
-        return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+        for k, (at, T, delta) in enumerate(zip(self._at, self.tables, deltas, strict=True)):
+            block = out[:, at].reshape(b, *T.shape)
+            h = trace.hidden[k - 1] if k else design
+            np.multiply(h[:, :, None], delta[:, None, :], out=block[:, : h.shape[1]])
+            if k:
+                block[:, -1] = delta
+        return out
 
     def squared_norms(self, trace: Trace, deltas: Tables) -> FloatArray:
         """‖∇‖² of each row, shape (b,), without forming the gradient."""
@@ -219,10 +276,3 @@ class Network:
             for size, delta in zip(sizes, deltas, strict=True)
         ]
         return np.asarray(np.sum(terms, axis=0))
-
-
-def scaled(moved: FloatArray, slopes: FloatArray) -> FloatArray:
-    """a′∘Rz for directions (b, t, fan_out)."""
-    out = np.empty_like(moved)
-    kernels.scale_block(moved, slopes, out)
-    return out

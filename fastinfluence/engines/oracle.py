@@ -55,7 +55,7 @@ class OracleEngine(OracleThetas):
     @property
     def row_curvature(self) -> RowProducts:
         """The Hessians of single rows' losses."""
-        return RowProducts("an oracle", self.sampled_product)
+        return RowProducts("an oracle", self.sampled_product, self.sampled_matrix)
 
     def at(self, theta: FloatArray) -> OracleEngine:
         """The same model and data linearised at another theta."""
@@ -125,6 +125,11 @@ class OracleEngine(OracleThetas):
     def sampled_product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
         """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
         return self.product(self.taken(rows), scale, V)
+
+    def sampled_matrix(self, rows: IntArray, scale: FloatArray) -> FloatArray:
+        """Σ_k scale_k ∇²l_{rows_k} itself, shape (p, p)."""
+        out = self.sampled_product(np.eye(self.n_params), rows, scale)
+        return 0.5 * (out + out.T)
 
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""

@@ -9,6 +9,7 @@ from fastinfluence.errors import UnsupportedError
 from fastinfluence.types import FloatArray, IntArray
 
 Product: TypeAlias = Callable[[FloatArray, IntArray, FloatArray], FloatArray]
+Matrix: TypeAlias = Callable[[IntArray, FloatArray], FloatArray]
 
 
 class RowProducts:
@@ -20,12 +21,14 @@ class RowProducts:
         For messages: "an MLP".
     product : callable
         Takes V (p, t), rows and scale (k,); returns Σ_k scale_k ∇²l_{rows_k} V, shape (p, t).
+    matrix : callable
+        Takes rows and scale (k,); returns Σ_k scale_k ∇²l_{rows_k}, shape (p, p), symmetric.
     """
 
     bounded = False
 
-    def __init__(self, kind: str, product: Product) -> None:
-        self._kind, self.product = kind, product
+    def __init__(self, kind: str, product: Product, matrix: Matrix) -> None:
+        self._kind, self.product, self.matrix = kind, product, matrix
 
     @property
     def norms(self) -> NoReturn:

@@ -1,7 +1,7 @@
 """The leave-out Hessians of networks and oracles: every set's own, since no row's has low rank.
 
 ∇²l_i of a network is no outer product of gradients, so the full problem's factor is of no use: each
-set's rows are taken out of Σ w∇²l (p columns of products with a few rows) and what is left is
+set's rows are taken out of Σ w∇²l (a matrix formed of a few rows) and what is left is
 factorised, p³/3 operations a set.
 """
 
@@ -38,12 +38,11 @@ class NetworkLeaveOutInverse:
         self.removed = sets.weight(engine.problem)
         self.singular: BoolArray = np.zeros(len(sets), dtype=bool)
         self._factors: list[Factor] = []
-        every = np.eye(engine.n_params)
         for j, w in enumerate(self.removed):
             rows = sets.members(j)
             matrix = shifted.matrix(float(w))
-            matrix -= engine.row_curvature.product(every, rows, engine.problem.w[rows])
-            factor = Factor(0.5 * (matrix + matrix.T))
+            matrix -= engine.row_curvature.matrix(rows, engine.problem.w[rows])
+            factor = Factor(matrix)
             self.singular[j] = factor.rank < engine.n_params - shifted.dropped
             self._factors.append(factor)
 

@@ -69,6 +69,18 @@ class DenseFeatures(Features):
 
     # -- products ----------------------------------------------------------------------
 
+    def widened(self) -> DenseFeatures:
+        """The same rows in double precision; themselves where they are."""
+        return DenseFeatures(self.toarray())
+
+    def linear_into(self, V: FloatArray, out: FloatArray) -> FloatArray:
+        """:meth:`linear` for V (p, t), written to C-contiguous ``out`` (b, t), which is given."""
+        d = self.n_features
+        np.matmul(self.X, V[:d], out=out)
+        if len(V) > d:
+            out += V[d]
+        return out
+
     def linear(self, V: FloatArray) -> FloatArray:
         """x̃_i·v for every column v of V (p, t), shape (b, t); (b,) for V of shape (p,)."""
         if V.ndim != 1:

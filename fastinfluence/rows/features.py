@@ -83,6 +83,15 @@ class Features(ABC):
 
     # -- with the implied column of ones -----------------------------------------------
 
+    def widened(self) -> Features:
+        """The same rows, cast to double precision where each product would cast them again."""
+        return self
+
+    def linear_into(self, V: FloatArray, out: FloatArray) -> FloatArray:
+        """:meth:`linear` for V (p, t), written to C-contiguous ``out`` (b, t), which is given."""
+        out[...] = self.linear(V)
+        return out
+
     def linear(self, V: FloatArray) -> FloatArray:
         """x̃_i·v for every column v of V (p, t), shape (b, t); (b,) for V of shape (p,)."""
         if V.ndim == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -96,7 +96,9 @@ def _size(operator: Curvature, n_sides: int) -> cost.Size:
 def _direct_costs(operator: Curvature, size: cost.Size) -> dict[str, float]:
     found = {}
     if 8 * size.p**2 <= MAX_DIRECT_BYTES:
-        found["direct"] = cost.primal(size)
+        engine = operator.engine
+        more = getattr(engine, "matrix_passes", engine.passes) / engine.passes
+        found["direct"] = cost.primal(replace(size, density=more * size.density))
     K = operator.engine.problem.n_outputs
     m = size.n * K  # the dual has K rows for each of the table's
     if m < size.p and 8 * m**2 <= MAX_DIRECT_BYTES and has_dual(operator):

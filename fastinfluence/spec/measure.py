@@ -174,6 +174,7 @@ class _Math:
 
     exp, log, log1p, expm1, sqrt = np.exp, np.log, np.log1p, np.expm1, np.sqrt
     tanh, sinh, cosh, atan, sin, cos = np.tanh, np.sinh, np.cosh, np.arctan, np.sin, np.cos
+    copysign = np.copysign
 
     @staticmethod
     def erf(x: float) -> np.float64:
@@ -186,7 +187,7 @@ class _Math:
 
 def interpret(program: PointwiseProgram) -> Callable[..., tuple[float, ...]]:
     """Plain function ``point(f, y, *params)``, run from the text that backends compile."""
-    namespace: dict[str, Any] = {"math": _Math}
+    namespace: dict[str, Any] = {"math": _Math, "np": np}
     text = "\n".join([*atom_sources(program, ""), scalar_source(program)])
     exec(compile(text, f"<program {program.name}>", "exec"), namespace)
     compiled = namespace["point"]

@@ -1,33 +1,101 @@
 """Stable scalar functions: the numerical side of :mod:`fastinfluence.spec.atoms`.
 
 Plain Python on floats. Their source is copied into each generated kernel, because Numba's cache
-does not see edits to functions in other files; so each may use only `math` and its neighbours here.
-None subtracts nearly equal numbers, and none returns NaN for a number in its domain.
+does not see edits to functions in other files; so each may use only `math`, `np` and its neighbours
+here. None subtracts nearly equal numbers, and none returns NaN for a number in its domain.
+
+The first four are what the common atoms are made of: without a call or a branch, so that a loop
+over them works on several numbers at once. ``math.exp`` and ``math.tanh`` are calls, one a number.
 """
 
 import math
 
+import numpy as np
+
+
+def short_expm1(r: float) -> float:
+    """e^r - 1 for |r| <= log(2)/2: the series, whose next term is below 2^-56 of the sum."""
+    s = 1.0 / 6227020800.0
+    s = s * r + 1.0 / 479001600.0
+    s = s * r + 1.0 / 39916800.0
+    s = s * r + 1.0 / 3628800.0
+    s = s * r + 1.0 / 362880.0
+    s = s * r + 1.0 / 40320.0
+    s = s * r + 1.0 / 5040.0
+    s = s * r + 1.0 / 720.0
+    s = s * r + 1.0 / 120.0
+    s = s * r + 1.0 / 24.0
+    s = s * r + 1.0 / 6.0
+    s = s * r + 1.0 / 2.0
+    return r + r * r * s
+
+
+def decay(a: float) -> float:
+    """e^-a for a >= 0, within 2 units in the last place: 2^k e^r with r = -a - k log(2)."""
+    a = 760.0 if a > 760.0 else a
+    shifted = 6755399441055744.0 - a * 1.4426950408889634  # its last bits hold k
+    k = shifted - 6755399441055744.0
+    r = (-a - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+    bits = (np.float64(shifted).view(np.int64) + np.int64(1123)) << np.int64(52)  # of 2^(k + 100)
+    return (1.0 + short_expm1(r)) * np.int64(bits).view(np.float64) * 7.888609052210118e-31
+
+
+def decay_less_one(a: float) -> float:
+    """e^-a - 1 for a >= 0, the same way; relatively exact for small a too."""
+    a = 760.0 if a > 760.0 else a
+    shifted = 6755399441055744.0 - a * 1.4426950408889634
+    k = shifted - 6755399441055744.0
+    r = (-a - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+    bits = (np.float64(shifted).view(np.int64) + np.int64(1123)) << np.int64(52)
+    scale = np.int64(bits).view(np.float64) * 7.888609052210118e-31
+    return scale * short_expm1(r) + (scale - 1.0)
+
+
+def log1p_below_one(t: float) -> float:
+    """log(1 + t) for 0 <= t <= 1: 2 atanh(t/(2 + t)), whose series ends below 2^-56."""
+    z = t / (2.0 + t)
+    u = z * z
+    s = 1.0 / 35.0
+    s = s * u + 1.0 / 33.0
+    s = s * u + 1.0 / 31.0
+    s = s * u + 1.0 / 29.0
+    s = s * u + 1.0 / 27.0
+    s = s * u + 1.0 / 25.0
+    s = s * u + 1.0 / 23.0
+    s = s * u + 1.0 / 21.0
+    s = s * u + 1.0 / 19.0
+    s = s * u + 1.0 / 17.0
+    s = s * u + 1.0 / 15.0
+    s = s * u + 1.0 / 13.0
+    s = s * u + 1.0 / 11.0
+    s = s * u + 1.0 / 9.0
+    s = s * u + 1.0 / 7.0
+    s = s * u + 1.0 / 5.0
+    s = s * u + 1.0 / 3.0
+    return 2.0 * (z + z * u * s)
+
 
 def atom_softplus(x: float) -> float:
     """log(1 + e^x)."""
-    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+    return max(x, 0.0) + log1p_below_one(decay(abs(x)))
 
 
 def atom_sigmoid(x: float) -> float:
     """1 / (1 + e^-x)."""
-    e = math.exp(-abs(x))
-    return 1.0 / (1.0 + e) if x >= 0.0 else e / (1.0 + e)
+    e = decay(abs(x))
+    return (1.0 if x >= 0.0 else e) / (1.0 + e)
 
 
 def atom_dsigmoid(x: float) -> float:
     """Derivative of the sigmoid, sigmoid(x) * sigmoid(-x)."""
-    e = math.exp(-abs(x))
+    e = decay(abs(x))
     return e / ((1.0 + e) * (1.0 + e))
 
 
 def atom_tanhhalf(x: float) -> float:
     """tanh(x / 2)."""
-    return math.tanh(0.5 * x)
+    less = decay_less_one(abs(x))
+    return math.copysign(less / (2.0 + less), x)
 
 
 def atom_logcosh(x: float) -> float:
