@@ -149,7 +149,7 @@ class PreparedCG:
         parts = np.array_split(np.arange(B.shape[1]), -(-B.shape[1] // WIDEST))
         runs = [self._block(B[:, part], norms[part], root) for part in parts]
         out = _Ended.joined(runs)
-        left = np.flatnonzero(~out.converged)
+        left = np.flatnonzero(~out.converged & (out.iterations < self._limit))
         if len(left):
             out.replace(left, self._side_by_side(B[:, left], norms[left]))
         return out
