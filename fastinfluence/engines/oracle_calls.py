@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,38 +24,42 @@ class Calls:
         """Whether the oracle has a callable of this name."""
         return name in self.spec.calls
 
-    # -- one method for each kind of callable -------------------------------------------------
+    # -- one method for each kind of callable: as many rows at a time as the oracle wants ------
 
     def gradient(self, theta: FloatArray, rows: Indexed) -> FloatArray:
         """∇l_i of each row, shape (b, p)."""
-        return self._call("gradient", (len(rows), self.p), theta, rows.X, rows.y)
+        return self._stacked("gradient", (self.p,), theta, rows)
 
     def row_dot(self, theta: FloatArray, rows: Indexed, S: FloatArray) -> FloatArray:
         """∇l_i·s of each row and every column of S (p, t), shape (b, t)."""
         if not self.knows("row_dot"):
             return self.gradient(theta, rows) @ S
-        shape = (len(rows), S.shape[1])
-        return self._call("row_dot", shape, theta, rows.X, rows.y, S.copy())
+        return self._stacked("row_dot", (S.shape[1],), theta, rows, S)
 
     def loss(self, theta: FloatArray, rows: Indexed) -> FloatArray:
         """l_i of each row, shape (b,)."""
-        return self._call("loss", (len(rows),), theta, rows.X, rows.y)
+        return self._stacked("loss", (), theta, rows)
 
     def predictions(self, name: str, theta: FloatArray, rows: Indexed) -> FloatArray:
         """``prediction`` or ``mean`` of each row, shape (b, K)."""
-        K, b = self.spec.n_outputs, len(rows)
-        return self._call(name, (b,) if K == 1 else (b, K), theta, rows.X).reshape(b, K)
+        K = self.spec.n_outputs
+        return self._stacked(name, () if K == 1 else (K,), theta, rows).reshape(len(rows), K)
 
     def prediction_gradients(self, name: str, theta: FloatArray, rows: Indexed) -> FloatArray:
         """``prediction_gradient`` or ``mean_gradient`` of each row, shape (b, K, p)."""
-        K, b, p = self.spec.n_outputs, len(rows), self.p
-        shape = (b, p) if K == 1 else (b, K, p)
-        return self._call(name, shape, theta, rows.X).reshape(b, K, p)
+        K, p = self.spec.n_outputs, self.p
+        found = self._stacked(name, (p,) if K == 1 else (K, p), theta, rows)
+        return found.reshape(len(rows), K, p)
 
     def mixed_vjp(self, theta: FloatArray, rows: Indexed, s: FloatArray) -> FloatArray:
         """∇x(∇l_i·s) of each row, of the shape of X."""
-        shape = np.shape(rows.X)
-        return self._call("mixed_vjp", shape, theta, rows.X, rows.y, s.copy())
+        try:
+            shape = np.shape(rows.X)[1:]
+        except ValueError as error:
+            raise UnsupportedError(
+                "the rows asked about have different shapes: ask about rows of one shape at a time"
+            ) from error
+        return self._stacked("mixed_vjp", shape, theta, rows, s)
 
     def curvature(
         self, name: str, theta: FloatArray, rows: Indexed, w: FloatArray, V: FloatArray
@@ -65,12 +70,39 @@ class Calls:
         """
         out = np.zeros((self.p, V.shape[1]))
         if self._weighted.get(name, False):
-            return self._call(name, out.shape, theta, rows.X, rows.y, V.copy(), w=w.copy())
+            for at, part in self._parts(rows):
+                out += self._call(name, out.shape, theta, part.X, part.y, V.copy(), w=w[at].copy())
+            return out
         for weight in np.unique(w[w != 0]):
             mine = w == weight
             some = rows if mine.all() else rows[np.flatnonzero(mine)]
-            out += weight * self._call(name, out.shape, theta, some.X, some.y, V.copy())
+            for _, part in self._parts(some):
+                out += weight * self._call(name, out.shape, theta, part.X, part.y, V.copy())
         return out
+
+    def _parts(self, rows: Indexed) -> Iterator[tuple[slice, Indexed]]:
+        """At most ``batch`` rows at a time, and their places."""
+        step = self.spec.batch
+        for start in range(0, len(rows), step):
+            at = slice(start, min(start + step, len(rows)))
+            yield at, rows if len(rows) <= step else rows[at]
+
+    def _stacked(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        theta: FloatArray,
+        rows: Indexed,
+        *rest: FloatArray,
+    ) -> FloatArray:
+        """What a callable returns of each row, of the shape given, shape (b, ...)."""
+        labelled = "y" in ARGUMENTS[name]
+        found = []
+        for _, part in self._parts(rows):
+            given = (part.X, part.y) if labelled else (part.X,)
+            own = (values.copy() for values in rest)
+            found.append(self._call(name, (len(part), *shape), theta, *given, *own))
+        return found[0] if len(found) == 1 else np.concatenate([np.empty((0, *shape)), *found])
 
     # -- the checks ---------------------------------------------------------------------------
 
