@@ -12,6 +12,13 @@ from fastinfluence.rows.indexed import Indexed
 from fastinfluence.spec.oracle import ARGUMENTS, Oracle
 from fastinfluence.types import FloatArray
 
+OF_MODULES = {
+    "mean": "; of a torch module give from_torch(..., mean=...)",
+    "mean_gradient": "; of a torch module give from_torch(..., mean=...)",
+    "mixed_vjp": "; a torch module has it where X holds floating numbers",
+}
+"""What the users of a torch module can do about a callable that is missing."""
+
 
 class Calls:
     """The callables of one oracle with p parameters."""
@@ -113,6 +120,7 @@ class Calls:
             arguments = ", ".join(ARGUMENTS[name])
             raise UnsupportedError(
                 f"this needs {name}: give fi.Oracle(..., {name}=...), a function of ({arguments})"
+                f"{OF_MODULES.get(name, '')}"
             )
         try:
             returned = self.spec.calls[name](theta.copy(), *rest, **weights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastinfluence as fi
@@ -221,6 +222,12 @@ class Mixing(torch.nn.Module):
         return self.linear(x.reshape(len(x), -1) - x.mean())
 
 
+def with_attribute() -> torch.nn.Module:
+    module = convolutional()
+    module.last = module(torch.ones(1, 1, 6, 6))
+    return module
+
+
 BAD = {
     "no module": (lambda: wrapped(lambda x: x), fi.InputError, "module is a function"),
     "no loss": (
@@ -253,6 +260,61 @@ BAD = {
     ),
     "random": (lambda: wrapped(Random()), fi.OracleError, "randomness|not the same twice"),
     "rows that mix": (lambda: wrapped(Mixing()), fi.OracleError, "other rows|sum over its rows"),
+    "penalty of no number": (
+        lambda: wrapped(l2={"5.weight": "a"}), fi.InputError, r"l2\['5.weight'\]='a' is not a",
+    ),
+    "negative penalty": (lambda: wrapped(l2=-1.0), fi.InputError, "^l2=-1.0 must be finite"),
+    "names that are none": (lambda: wrapped(params=5), fi.InputError, "params=5: give names"),
+    "no mean": (lambda: wrapped(mean="softmax"), fi.InputError, "mean='softmax' is not callable"),
+    "weighted mean of a row": (
+        lambda: fi.Influence.from_torch(
+            convolutional(), torch.nn.CrossEntropyLoss(weight=torch.ones(3)), X, Y
+        ),
+        fi.InputError,
+        "sample_weight",
+    ),
+    "a graph in the module": (
+        lambda: wrapped(with_attribute()), fi.InputError, "cannot be copied",
+    ),
+    "no shape yet": (
+        lambda: wrapped(torch.nn.Sequential(torch.nn.LazyLinear(3))), fi.InputError, "no shape yet",
+    ),
+    "complex rows": (
+        lambda: fi.Influence.from_torch(convolutional(), F.cross_entropy, X + 0j, Y),
+        fi.InputError,
+        "X is complex",
+    ),
+    "sparse rows": (
+        lambda: fi.Influence.from_torch(
+            convolutional(), F.cross_entropy, torch.tensor(X).to_sparse(), Y
+        ),
+        fi.InputError,
+        "X is sparse",
+    ),
+    "ragged rows": (
+        lambda: fi.Influence.from_torch(
+            convolutional(), F.cross_entropy, [torch.ones(2), torch.ones(3)], Y[:2]
+        ),
+        fi.InputError,
+        "X is no list of tensors of one shape",
+    ),
+    "whole numbers": (
+        lambda: fi.Influence.from_torch(convolutional(), F.cross_entropy, X.astype(int), Y),
+        fi.OracleError,
+        "torch.int64.*whole numbers are left as they are",
+    ),
+    "a mean that is not known": (
+        lambda: fi.Influence.from_torch(
+            convolutional(), lambda f, y: F.cross_entropy(f, y), X, Y, damping=1.0
+        ).on_prediction(X_TEST, output="mean"),
+        fi.UnsupportedError,
+        r"from_torch\(..., mean=...\)",
+    ),
+    "an extractor": (
+        lambda: wrapped().perturbation(X_TEST, Y_TEST, [0], vjp=lambda rows, G: G),
+        fi.UnsupportedError,
+        "vjp goes with tables",
+    ),
     "a shape that torch refuses": (
         lambda: fi.Influence.from_torch(convolutional(), F.cross_entropy, X[:, :, :4, :4], Y),
         (fi.OracleError, fi.InputError),
@@ -266,3 +328,50 @@ def test_bad_modules(name):
     call, kind, words = BAD[name]
     with pytest.raises(kind, match=words):
         call()
+
+
+ROWS = {
+    "a table": lambda: pd.DataFrame(X.reshape(40, 36)),
+    "an array that is not written to": lambda: frozen(X.reshape(40, 36)),
+    "tensors that require gradients": lambda: [
+        torch.tensor(row, requires_grad=True) for row in X.reshape(40, 36)
+    ],
+    "a list of lists": lambda: X.reshape(40, 36).tolist(),
+    "a view": lambda: X[::-1].reshape(40, 36)[::-1],
+}
+
+
+def frozen(values: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values.flags.writeable = False
+    return values
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_any_kind_without_a_word(name):
+    """Torch warns of arrays that may not be written to; warnings are errors here."""
+    torch.manual_seed(2)
+    module = torch.nn.Sequential(torch.nn.Linear(36, 3))
+
+    def scores(rows):
+        infl = fi.Influence.from_torch(module, F.cross_entropy, rows, Y, l2=0.1, damping=1.0)
+        return infl.on_loss(X_TEST.reshape(3, 36), Y_TEST)
+
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # otherwise once in a process
+    try:
+        found = scores(ROWS[name]())
+    finally:
+        torch.set_warn_always(before)
+    np.testing.assert_array_equal(found, scores(X.reshape(40, 36)))
+
+
+def test_a_module_that_fits_exactly():
+    """Nothing is left of its gradients but rounding."""
+    torch.manual_seed(3)
+    linear = torch.nn.Linear(36, 8)
+    module = torch.nn.Sequential(linear, torch.nn.Tanh(), torch.nn.Linear(8, 2)).double()
+    rows = X.reshape(40, 36)
+    fitted = module(torch.tensor(rows)).detach().numpy()
+    infl = fi.Influence.from_torch(module, F.mse_loss, rows, fitted, l2=0.1)
+    assert infl._engine.row_sizes.max() < 1e-12
