@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -243,9 +243,13 @@ def _refitter(refit: Any, names: Sequence[str], theta: FloatArray) -> Refit | No
     def flattened(rows: IntArray) -> FloatArray:
         out = refit(rows)
         if isinstance(out, torch.nn.Module):
-            out = flat(dict(out.named_parameters()), names)
+            found = dict(out.named_parameters())
+            missing = [name for name in names if name not in found]
+            if missing:
+                raise InputError(f"refit returned a module without the parameter {missing[0]!r}")
+            out = flat(found, names)
         elif isinstance(out, torch.Tensor):
             out = out.detach().cpu().double().numpy()
-        return np.asarray(out)
+        return cast("FloatArray", out)  # checked at each call
 
     return checked_refit(flattened, len(theta))

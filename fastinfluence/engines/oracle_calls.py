@@ -41,7 +41,12 @@ class Calls:
         """∇l_i·s of each row and every column of S (p, t), shape (b, t)."""
         if not self.knows("row_dot"):
             return self.gradient(theta, rows) @ S
-        return self._stacked("row_dot", (S.shape[1],), theta, rows, S)
+        found = np.full((len(rows), S.shape[1]), np.nan)
+        told = np.isfinite(S).all(axis=0)  # not of a solution that was given up
+        if told.any():
+            some = np.ascontiguousarray(S[:, told])
+            found[:, told] = self._stacked("row_dot", (some.shape[1],), theta, rows, some)
+        return found
 
     def loss(self, theta: FloatArray, rows: Indexed) -> FloatArray:
         """l_i of each row, shape (b,)."""
@@ -73,8 +78,16 @@ class Calls:
     ) -> FloatArray:
         """Σ_i w_i ∇²l_i V by ``hvp`` or ``gauss_newton``, shape (p, t).
 
-        A callable without weights is handed the rows of each weight in turn.
+        A callable without weights is handed the rows of each weight in turn. Columns of V that
+        are not finite (a recursion that was given up) stay so, and are not handed over.
         """
+        finite = np.isfinite(V).all(axis=0)
+        if not finite.all():
+            whole = np.full((self.p, V.shape[1]), np.nan)
+            if finite.any():
+                some = np.ascontiguousarray(V[:, finite])
+                whole[:, finite] = self.curvature(name, theta, rows, w, some)
+            return whole
         out = np.zeros((self.p, V.shape[1]))
         if self._weighted.get(name, False):
             for at, part in self._parts(rows):
@@ -82,8 +95,8 @@ class Calls:
             return out
         for weight in np.unique(w[w != 0]):
             mine = w == weight
-            some = rows if mine.all() else rows[np.flatnonzero(mine)]
-            for _, part in self._parts(some):
+            alike = rows if mine.all() else rows[np.flatnonzero(mine)]
+            for _, part in self._parts(alike):
                 out += weight * self._call(name, out.shape, theta, part.X, part.y, V.copy())
         return out
 

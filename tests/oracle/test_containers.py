@@ -99,6 +99,8 @@ def test_rows_without_targets():
 BAD = {
     "rows apart": (lambda: fi.Influence(oracle(), X, y[:-1], OPTIMUM), "y has 59 entries"),
     "a number": (lambda: fi.Influence(oracle(), 3.0, y, OPTIMUM), "rows given as a float"),
+    "a set": (lambda: fi.Influence(oracle(), set(range(60)), y, OPTIMUM), "rows given as a set"),
+    "no rows": (lambda: fi.Influence(oracle(), X[:0], y[:0], OPTIMUM), "X has no rows"),
     "a text": (lambda: fi.Influence(oracle(), "abc", y, OPTIMUM), "rows given as a str"),
     "one test row": (
         lambda: fi.Influence(oracle(), X, y, OPTIMUM).on_loss(X[0], y[:1]),

@@ -310,6 +310,16 @@ BAD = {
         fi.UnsupportedError,
         r"from_torch\(..., mean=...\)",
     ),
+    "another architecture": (
+        lambda: wrapped(refit=lambda rows: torch.nn.Linear(2, 2)).leave_one_out([0], "refit"),
+        fi.InputError,
+        "without the parameter '0.weight'",
+    ),
+    "refit to a pair": (
+        lambda: wrapped(refit=lambda rows: (torch.nn.Linear(2, 2), 1)).leave_one_out([0], "refit"),
+        fi.InputError,
+        "refit returned no array",
+    ),
     "an extractor": (
         lambda: wrapped().perturbation(X_TEST, Y_TEST, [0], vjp=lambda rows, G: G),
         fi.UnsupportedError,
