@@ -56,6 +56,11 @@ def by_features(
     by_kernel : Representer, optional
         Of a kernel machine: d is then the number of its inputs.
     """
+    if vjp is not None and isinstance(engine.problem.spec, Oracle):
+        raise UnsupportedError(
+            "vjp goes with tables of features: the mixed_vjp of an oracle (or torch module) is by "
+            "its own inputs already, so make the extractor a part of it"
+        )
     scale = -factors(engine, rows, effect)[:, None]
     space = engine.problem.space
     d = engine.problem.rows.n_features if space is None else len(space.names)

@@ -140,6 +140,7 @@ class Problem:
         if isinstance(spec, Oracle):
             if offset is not None:
                 raise InputError("an oracle takes no offset: make it a part of X")
+            threads = 1  # nothing is known of what a caller's code does in two
             table, rows = own_table(X), as_indexed(X, y, spec.batch)
             codec = codec or Untouched(spec.n_outputs)
         else:

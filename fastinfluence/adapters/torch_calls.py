@@ -7,6 +7,7 @@ too: of u ↦ Jᵀu, which is linear. Forward mode would save a pass, but not ev
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -18,6 +19,9 @@ from fastinfluence.types import FloatArray
 
 Tensor: TypeAlias = torch.Tensor
 Map: TypeAlias = Callable[[Tensor], Tensor]
+
+SWAPPING = threading.RLock()
+"""Held while ``functional_call`` has a module's parameters replaced: other threads would see it."""
 
 
 class TorchCalls:
@@ -137,7 +141,8 @@ class TorchCalls:
             name: part.reshape(like.shape)
             for name, part, like in zip(self._names, parts, self._like, strict=True)
         }
-        out: Tensor = functional_call(self._module, {**self._frozen, **chosen}, (X,))
+        with SWAPPING:
+            out: Tensor = functional_call(self._module, {**self._frozen, **chosen}, (X,))
         return out
 
     def _row_loss(self, f: Tensor, label: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ import torch
 from fastinfluence.adapters.base import Adapted
 from fastinfluence.adapters.torch_calls import TorchCalls
 from fastinfluence.errors import InputError, OracleError
+from fastinfluence.inputs import non_negative
 from fastinfluence.labels import Untouched
 from fastinfluence.problem import Problem
 from fastinfluence.removal import Refit, checked_refit
@@ -57,7 +58,8 @@ def adapt_module(
         raise InputError(f"module is a {type(module).__name__}: give a torch.nn.Module")
     if not callable(loss):
         raise InputError(f"loss={loss!r} is not callable: give loss(f, y) of torch tensors")
-    own = copy.deepcopy(module).double().eval()
+    _check_loss(loss)
+    own = _own_copy(module)
     names = chosen_names(own, options.params)
     known = dict(own.named_parameters())
     device = known[names[0]].device
@@ -66,6 +68,8 @@ def adapt_module(
         raise InputError(f"y has {len(targets)} entries but X has {len(rows)} rows")
     told = getattr(loss, "__name__", type(loss).__name__)
     link = MEANS.get(told) if options.mean is None else options.mean
+    if link is not None and not callable(link):
+        raise InputError(f"mean={link!r} is not callable: give a function of raw predictions")
     calls = TorchCalls(own, loss, names, link)
     theta = flat(known, names)
     spec = Oracle(
@@ -98,6 +102,33 @@ def adapt_module(
     return Adapted(problem, theta, _refitter(options.refit, names, theta))
 
 
+def _check_loss(loss: Any) -> None:
+    """A mean over weighted rows, of a single row, is that row's loss without its weight."""
+    weighted = isinstance(loss, torch.nn.CrossEntropyLoss | torch.nn.NLLLoss)
+    if weighted and loss.weight is not None and loss.reduction == "mean":
+        raise InputError(
+            f"{type(loss).__name__}(weight=..., reduction='mean') divides by the weights, and of "
+            "one row nothing of its weight is left: leave weight out, and give each row its "
+            "class's as sample_weight"
+        )
+
+
+def _own_copy(module: torch.nn.Module) -> torch.nn.Module:
+    """The module in float64 and in evaluation mode; the caller's is left alone."""
+    for name, value in module.named_parameters():
+        if isinstance(value, torch.nn.parameter.UninitializedParameter):
+            raise InputError(f"parameter {name!r} has no shape yet: call the module on rows first")
+        if value.is_complex():
+            raise InputError(f"parameter {name!r} is complex: a theta of real numbers is needed")
+    try:
+        return copy.deepcopy(module).double().eval()
+    except Exception as error:
+        raise InputError(
+            f"the module cannot be copied ({type(error).__name__}: {error}): keep no tensors with "
+            "a graph as attributes of modules, or load its state_dict into a new one"
+        ) from error
+
+
 def chosen_names(module: torch.nn.Module, params: Any) -> list[str]:
     """Names of the parameters that theta holds, in the module's order.
 
@@ -110,7 +141,10 @@ def chosen_names(module: torch.nn.Module, params: Any) -> list[str]:
     if params is None:
         names = [name for name, value in known.items() if value.requires_grad]
     else:
-        wanted = [params] if isinstance(params, str) else list(params)
+        try:
+            wanted = [params] if isinstance(params, str) else list(params)
+        except TypeError as error:
+            raise InputError(f"params={params!r}: give names of parameters") from error
         unknown = [name for name in wanted if name not in known]
         if unknown:
             raise InputError(f"params names {unknown[0]!r}: the module has {', '.join(known)}")
@@ -129,13 +163,19 @@ def flat(state: Mapping[str, Any], names: Sequence[str]) -> FloatArray:
 
 def as_tensor(values: Any, device: torch.device, what: str) -> torch.Tensor:
     """Rows on the module's device; floating ones in float64, whole numbers as they are."""
+    if isinstance(values, list | tuple) and any(isinstance(v, torch.Tensor) for v in values):
+        values = _stacked(values, what)
     if isinstance(values, torch.Tensor):
         out = values.detach()
     else:
         try:
-            out = torch.as_tensor(np.ascontiguousarray(values))
+            # Tables hand out arrays that may not be written to, which torch does not take.
+            out = torch.as_tensor(np.require(values, requirements=["C", "W"]))
         except (TypeError, ValueError) as error:
             raise InputError(f"{what} is no array of numbers: {error}") from error
+    if out.layout != torch.strided or out.is_complex():
+        kind = "sparse" if out.layout != torch.strided else "complex"
+        raise InputError(f"{what} is {kind}: give a dense array or tensor of real numbers")
     if out.ndim == 0 or not len(out):
         raise InputError(f"{what} has no rows (shape {tuple(out.shape)})")
     out = out.to(device)
@@ -147,6 +187,13 @@ def as_tensor(values: Any, device: torch.device, what: str) -> torch.Tensor:
     return out
 
 
+def _stacked(values: Sequence[Any], what: str) -> torch.Tensor:
+    try:
+        return torch.stack([torch.as_tensor(value).detach() for value in values])
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"{what} is no list of tensors of one shape: {error}") from error
+
+
 def _penalty(
     l2: Any, known: Mapping[str, Any], names: Sequence[str], penalize_intercept: bool
 ) -> FloatArray:
@@ -155,12 +202,10 @@ def _penalty(
         unknown = [name for name in l2 if name not in names]
         if unknown:
             raise InputError(f"l2 names {unknown[0]!r}: theta holds {', '.join(names)}")
-        values = [float(l2.get(name, 0.0)) for name in names]
+        given = {name: non_negative(value, f"l2[{name!r}]") for name, value in l2.items()}
+        values = [given.get(name, 0.0) for name in names]
     else:
-        try:
-            number = float(l2)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"l2={l2!r}: give a number, or one for each parameter") from error
+        number = non_negative(l2, "l2")
         skipped = () if penalize_intercept else ("bias",)
         values = [0.0 if name.rpartition(".")[2] in skipped else number for name in names]
     sizes = [known[name].numel() for name in names]
@@ -171,9 +216,10 @@ def _outputs(calls: TorchCalls, theta: FloatArray, rows: torch.Tensor) -> int:
     try:
         f = calls.prediction(theta, rows[:1])
     except Exception as error:
+        whole = "" if rows.is_floating_point() else "; whole numbers are left as they are"
         raise OracleError(
             f"the module raised {type(error).__name__} for a row of X of shape "
-            f"{tuple(rows.shape[1:])}: {error}"
+            f"{tuple(rows.shape[1:])} and type {rows.dtype}: {error}{whole}"
         ) from error
     return 1 if f.ndim == 1 else int(f.shape[1])
 
@@ -197,9 +243,13 @@ def _refitter(refit: Any, names: Sequence[str], theta: FloatArray) -> Refit | No
     def flattened(rows: IntArray) -> FloatArray:
         out = refit(rows)
         if isinstance(out, torch.nn.Module):
-            out = flat(dict(out.named_parameters()), names)
+            found = dict(out.named_parameters())
+            missing = [name for name in names if name not in found]
+            if missing:
+                raise InputError(f"refit returned a module without the parameter {missing[0]!r}")
+            out = flat(found, names)
         elif isinstance(out, torch.Tensor):
             out = out.detach().cpu().double().numpy()
-        return np.asarray(out)
+        return cast("FloatArray", out)  # checked at each call
 
     return checked_refit(flattened, len(theta))

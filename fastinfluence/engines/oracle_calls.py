@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,13 @@ from fastinfluence.errors import LossError, OracleError, UnsupportedError
 from fastinfluence.rows.indexed import Indexed
 from fastinfluence.spec.oracle import ARGUMENTS, Oracle
 from fastinfluence.types import FloatArray
+
+OF_MODULES = {
+    "mean": "; of a torch module give from_torch(..., mean=...)",
+    "mean_gradient": "; of a torch module give from_torch(..., mean=...)",
+    "mixed_vjp": "; a torch module has it where X holds floating numbers",
+}
+"""What the users of a torch module can do about a callable that is missing."""
 
 
 class Calls:
@@ -23,54 +31,98 @@ class Calls:
         """Whether the oracle has a callable of this name."""
         return name in self.spec.calls
 
-    # -- one method for each kind of callable -------------------------------------------------
+    # -- one method for each kind of callable: as many rows at a time as the oracle wants ------
 
     def gradient(self, theta: FloatArray, rows: Indexed) -> FloatArray:
         """∇l_i of each row, shape (b, p)."""
-        return self._call("gradient", (len(rows), self.p), theta, rows.X, rows.y)
+        return self._stacked("gradient", (self.p,), theta, rows)
 
     def row_dot(self, theta: FloatArray, rows: Indexed, S: FloatArray) -> FloatArray:
         """∇l_i·s of each row and every column of S (p, t), shape (b, t)."""
         if not self.knows("row_dot"):
             return self.gradient(theta, rows) @ S
-        shape = (len(rows), S.shape[1])
-        return self._call("row_dot", shape, theta, rows.X, rows.y, S.copy())
+        found = np.full((len(rows), S.shape[1]), np.nan)
+        told = np.isfinite(S).all(axis=0)  # not of a solution that was given up
+        if told.any():
+            some = np.ascontiguousarray(S[:, told])
+            found[:, told] = self._stacked("row_dot", (some.shape[1],), theta, rows, some)
+        return found
 
     def loss(self, theta: FloatArray, rows: Indexed) -> FloatArray:
         """l_i of each row, shape (b,)."""
-        return self._call("loss", (len(rows),), theta, rows.X, rows.y)
+        return self._stacked("loss", (), theta, rows)
 
     def predictions(self, name: str, theta: FloatArray, rows: Indexed) -> FloatArray:
         """``prediction`` or ``mean`` of each row, shape (b, K)."""
-        K, b = self.spec.n_outputs, len(rows)
-        return self._call(name, (b,) if K == 1 else (b, K), theta, rows.X).reshape(b, K)
+        K = self.spec.n_outputs
+        return self._stacked(name, () if K == 1 else (K,), theta, rows).reshape(len(rows), K)
 
     def prediction_gradients(self, name: str, theta: FloatArray, rows: Indexed) -> FloatArray:
         """``prediction_gradient`` or ``mean_gradient`` of each row, shape (b, K, p)."""
-        K, b, p = self.spec.n_outputs, len(rows), self.p
-        shape = (b, p) if K == 1 else (b, K, p)
-        return self._call(name, shape, theta, rows.X).reshape(b, K, p)
+        K, p = self.spec.n_outputs, self.p
+        found = self._stacked(name, (p,) if K == 1 else (K, p), theta, rows)
+        return found.reshape(len(rows), K, p)
 
     def mixed_vjp(self, theta: FloatArray, rows: Indexed, s: FloatArray) -> FloatArray:
         """∇x(∇l_i·s) of each row, of the shape of X."""
-        shape = np.shape(rows.X)
-        return self._call("mixed_vjp", shape, theta, rows.X, rows.y, s.copy())
+        try:
+            shape = np.shape(rows.X)[1:]
+        except ValueError as error:
+            raise UnsupportedError(
+                "the rows asked about have different shapes: ask about rows of one shape at a time"
+            ) from error
+        return self._stacked("mixed_vjp", shape, theta, rows, s)
 
     def curvature(
         self, name: str, theta: FloatArray, rows: Indexed, w: FloatArray, V: FloatArray
     ) -> FloatArray:
         """Σ_i w_i ∇²l_i V by ``hvp`` or ``gauss_newton``, shape (p, t).
 
-        A callable without weights is handed the rows of each weight in turn.
+        A callable without weights is handed the rows of each weight in turn. Columns of V that
+        are not finite (a recursion that was given up) stay so, and are not handed over.
         """
+        finite = np.isfinite(V).all(axis=0)
+        if not finite.all():
+            whole = np.full((self.p, V.shape[1]), np.nan)
+            if finite.any():
+                some = np.ascontiguousarray(V[:, finite])
+                whole[:, finite] = self.curvature(name, theta, rows, w, some)
+            return whole
         out = np.zeros((self.p, V.shape[1]))
         if self._weighted.get(name, False):
-            return self._call(name, out.shape, theta, rows.X, rows.y, V.copy(), w=w.copy())
+            for at, part in self._parts(rows):
+                out += self._call(name, out.shape, theta, part.X, part.y, V.copy(), w=w[at].copy())
+            return out
         for weight in np.unique(w[w != 0]):
             mine = w == weight
-            some = rows if mine.all() else rows[np.flatnonzero(mine)]
-            out += weight * self._call(name, out.shape, theta, some.X, some.y, V.copy())
+            alike = rows if mine.all() else rows[np.flatnonzero(mine)]
+            for _, part in self._parts(alike):
+                out += weight * self._call(name, out.shape, theta, part.X, part.y, V.copy())
         return out
+
+    def _parts(self, rows: Indexed) -> Iterator[tuple[slice, Indexed]]:
+        """At most ``batch`` rows at a time, and their places."""
+        step = self.spec.batch
+        for start in range(0, len(rows), step):
+            at = slice(start, min(start + step, len(rows)))
+            yield at, rows if len(rows) <= step else rows[at]
+
+    def _stacked(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        theta: FloatArray,
+        rows: Indexed,
+        *rest: FloatArray,
+    ) -> FloatArray:
+        """What a callable returns of each row, of the shape given, shape (b, ...)."""
+        labelled = "y" in ARGUMENTS[name]
+        found = []
+        for _, part in self._parts(rows):
+            given = (part.X, part.y) if labelled else (part.X,)
+            own = (values.copy() for values in rest)
+            found.append(self._call(name, (len(part), *shape), theta, *given, *own))
+        return found[0] if len(found) == 1 else np.concatenate([np.empty((0, *shape)), *found])
 
     # -- the checks ---------------------------------------------------------------------------
 
@@ -81,6 +133,7 @@ class Calls:
             arguments = ", ".join(ARGUMENTS[name])
             raise UnsupportedError(
                 f"this needs {name}: give fi.Oracle(..., {name}=...), a function of ({arguments})"
+                f"{OF_MODULES.get(name, '')}"
             )
         try:
             returned = self.spec.calls[name](theta.copy(), *rest, **weights)

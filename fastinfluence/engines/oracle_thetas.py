@@ -93,18 +93,16 @@ class OracleThetas:
         """Loss of each test row at every column of Theta (p, k), shape (t, k)."""
         rows = labelled(test)
         out = np.empty((len(rows), Theta.shape[1]))
-        for at in self._batches(rows):
-            for j, theta in enumerate(np.ascontiguousarray(Theta.T)):
-                out[at, j] = self.calls.loss(theta, rows[at])
+        for j, theta in enumerate(np.ascontiguousarray(Theta.T)):
+            out[:, j] = self.calls.loss(theta, rows)
         return out
 
     def predictions(self, test: TestRows, Theta: FloatArray, output: str) -> FloatArray:
         """Predictions of the test rows, shape (t, k), or (t, k, K) for K outputs."""
         name, rows = "prediction" if output == "raw" else "mean", _rows(test)
         out = np.empty((len(rows), Theta.shape[1], self.problem.n_outputs))
-        for at in self._batches(rows):
-            for j, theta in enumerate(np.ascontiguousarray(Theta.T)):
-                out[at, j] = self.calls.predictions(name, theta, rows[at])
+        for j, theta in enumerate(np.ascontiguousarray(Theta.T)):
+            out[:, j] = self.calls.predictions(name, theta, rows)
         return out[:, :, 0] if out.shape[2] == 1 else out
 
     def total_gradients(self, Theta: FloatArray) -> FloatArray:
@@ -130,11 +128,6 @@ class OracleThetas:
                 each = self.calls.gradient(theta, chosen[at])
                 out[j] += scale[mine[at]] @ each
         return out
-
-    def _batches(self, rows: Indexed) -> Iterator[slice]:
-        step = self.calls.spec.batch
-        for start in range(0, len(rows), step):
-            yield slice(start, min(start + step, len(rows)))
 
     def taken(self, rows: IntArray) -> Indexed:
         """The chosen training rows."""

@@ -20,7 +20,8 @@ def count(container: Any) -> int:
     shape = getattr(container, "shape", None)
     if shape is not None and len(shape):
         return int(shape[0])
-    if shape is not None or not hasattr(container, "__len__") or isinstance(container, str | dict):
+    sequence = hasattr(container, "__len__") and hasattr(container, "__getitem__")
+    if shape is not None or not sequence or isinstance(container, str | dict):
         raise InputError(
             f"rows given as a {type(container).__name__}: give an array or a tensor whose first "
             "axis counts rows, a frame, or a list"
@@ -120,6 +121,8 @@ class IndexedRows:
     def __init__(self, X: Any, y: Any, batch: int) -> None:
         self._whole = Indexed(X, y)
         self.n_rows = len(self._whole)
+        if not self.n_rows:
+            raise InputError("X has no rows")
         self.block_rows = batch
         self._cuts = [*range(0, self.n_rows, batch), self.n_rows]
 

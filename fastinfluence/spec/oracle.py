@@ -210,11 +210,24 @@ class Oracle:
         set_field(self, "names", names)
         set_field(self, "loss", OracleLoss(str(name)))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "calls": dict(self.calls)}  # a mappingproxy cannot be copied
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, calls=MappingProxyType(state["calls"]))
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self.calls.items()), self.size, self.l2, self.reduction))
+
     def sized(self, theta: Any) -> Oracle:
         """The same oracle with the number of its parameters, from a theta (p,)."""
         if self.size is not None:
             return self
-        if theta is None or np.ndim(theta) != 1:
+        try:
+            flat = theta is not None and np.ndim(theta) == 1
+        except ValueError:  # lists of lists of several lengths
+            flat = False
+        if not flat or not len(theta):
             raise InputError("give theta of shape (p,), or fi.Oracle(..., n_params=p)")
         out = copy(self)
         object.__setattr__(out, "size", len(theta))

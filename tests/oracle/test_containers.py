@@ -1,9 +1,25 @@
 """Rows of any container that can be indexed."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
-from oracle_cases import OPTIMUM, X, X_test, gradient, hvp, loss, oracle, y, y_test
+from oracle_cases import (
+    ANSWERS,
+    EVERY,
+    OPTIMUM,
+    X,
+    X_test,
+    gradient,
+    hvp,
+    loss,
+    oracle,
+    w,
+    weighted_hvp,
+    y,
+    y_test,
+)
 
 import fastinfluence as fi
 
@@ -83,6 +99,8 @@ def test_rows_without_targets():
 BAD = {
     "rows apart": (lambda: fi.Influence(oracle(), X, y[:-1], OPTIMUM), "y has 59 entries"),
     "a number": (lambda: fi.Influence(oracle(), 3.0, y, OPTIMUM), "rows given as a float"),
+    "a set": (lambda: fi.Influence(oracle(), set(range(60)), y, OPTIMUM), "rows given as a set"),
+    "no rows": (lambda: fi.Influence(oracle(), X[:0], y[:0], OPTIMUM), "X has no rows"),
     "a text": (lambda: fi.Influence(oracle(), "abc", y, OPTIMUM), "rows given as a str"),
     "one test row": (
         lambda: fi.Influence(oracle(), X, y, OPTIMUM).on_loss(X[0], y[:1]),
@@ -112,3 +130,38 @@ def test_bad_rows(name):
     call, words = BAD[name]
     with pytest.raises(fi.InputError, match=words):
         call()
+
+
+@pytest.mark.filterwarnings("ignore:theta is far:fastinfluence.FastInfluenceWarning")
+def test_no_call_is_handed_more_rows_than_a_batch():
+    seen = []
+
+    def counted(call):
+        @functools.wraps(call)
+        def inner(theta, X, *rest, **weights):
+            seen.append(len(X))
+            return call(theta, X, *rest, **weights)
+
+        return inner
+
+    calls = {name: counted(call) for name, call in EVERY.items()}
+    calls["hvp"] = counted(weighted_hvp)
+    infl = fi.Influence(oracle(**calls, batch=4), X, y, OPTIMUM, sample_weight=w)
+    for name, answer in ANSWERS.items():
+        seen.clear()
+        answer(infl)
+        infl.on_params(range(len(X)))
+        infl.leave_group_out([range(20)], method="newton").on_loss(X, y)
+        assert 0 < max(seen) <= 4, name
+
+
+def test_rows_of_several_shapes_have_no_derivative_by_their_values():
+    rows = [np.ones(2), np.ones(3)]
+    spec = fi.Oracle(
+        lambda t, X, y: np.stack([t - x.mean() for x in X]),
+        lambda t, X, y, V: len(X) * V,
+        mixed_vjp=lambda t, X, y, s: [-s.sum() * x for x in X],
+    )
+    infl = fi.Influence(spec, rows, None, [1.0])
+    with pytest.raises(fi.UnsupportedError, match="different shapes"):
+        infl.perturbation(rows, None, [0, 1])

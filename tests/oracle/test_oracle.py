@@ -1,5 +1,8 @@
 """An oracle gives the numbers of the engine whose model its callables describe."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from oracle_cases import (
@@ -105,6 +108,23 @@ def test_lissa_at_a_scale_of_the_callers():
     assert found.std_error is not None
     assert (np.abs(found.x - wanted) <= 5 * found.std_error + 1e-3).all()
     assert np.linalg.norm(found.x - wanted) < 0.2 * np.linalg.norm(wanted)
+
+
+def test_lissa_says_that_a_scale_is_too_small():
+    infl = fi.Influence(oracle(), X, y, OPTIMUM, solver=fi.solvers.LiSSA(scale=1e-3, depth=200))
+    found = infl.ihvp(np.eye(P)[:, :1])
+    assert "diverged" in found.status[0]
+    with pytest.warns(fi.FastInfluenceWarning, match="diverged"):
+        assert np.isnan(infl.on_loss(X_test, y_test)).all()
+
+
+def test_copies():
+    spec = oracle()
+    for other in (pickle.loads(pickle.dumps(spec)), copy.deepcopy(spec)):
+        assert other == spec
+        assert hash(other) == hash(spec)
+    infl = fi.Influence(spec, X, y, OPTIMUM)
+    close(copy.deepcopy(infl).on_loss(X_test, y_test), infl.on_loss(X_test, y_test))
 
 
 def test_lissa_finds_no_scale_by_itself():

@@ -199,6 +199,11 @@ BAD_OPTIONS = {
         lambda: fi.Influence(fi.Oracle(gradient, hvp, n_params=3), X, y, OPTIMUM),
         r"theta has shape \(5,\)",
     ),
+    "theta of several lengths": (
+        lambda: fi.Influence(fi.Oracle(gradient, hvp), X, y, [1.0, [2.0]]),
+        "give theta of shape",
+    ),
+    "theta of nothing": (lambda: fi.Influence(fi.Oracle(gradient, hvp), X, y, []), "give theta"),
     "theta a table": (
         lambda: fi.Influence(fi.Oracle(gradient, hvp), X, y, OPTIMUM[:, None]),
         "theta",

@@ -5,34 +5,16 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastinfluence as fi
 
 torch = pytest.importorskip("torch", reason="torch is not installed: its modules are oracles")
-F = torch.nn.functional
+
+from torch_cases import X_TEST, Y_TEST, F, X, Y, convolutional, wrapped  # noqa: E402
+
 pytestmark = pytest.mark.filterwarnings("ignore:theta is far:fastinfluence.FastInfluenceWarning")
-
-RNG = np.random.default_rng(8)
-X, Y = RNG.normal(size=(40, 1, 6, 6)), np.arange(40) % 3
-X_TEST, Y_TEST = RNG.normal(size=(3, 1, 6, 6)), np.array([0, 1, 2])
-
-
-def convolutional() -> torch.nn.Module:
-    torch.manual_seed(0)
-    return torch.nn.Sequential(
-        torch.nn.Conv2d(1, 2, 3, stride=2),
-        torch.nn.BatchNorm2d(2),
-        torch.nn.Tanh(),
-        torch.nn.Dropout(0.5),
-        torch.nn.Flatten(),
-        torch.nn.Linear(8, 3),
-    )
-
-
-def wrapped(module: torch.nn.Module | None = None, **options) -> fi.Influence:
-    options = {"l2": 0.01, "damping": 0.5, **options}
-    return fi.Influence.from_torch(module or convolutional(), F.cross_entropy, X, Y, **options)
 
 
 def dense_hessian(module: torch.nn.Module, names: list[str]) -> np.ndarray:
@@ -203,66 +185,48 @@ def test_images_are_perturbed_pixel_by_pixel():
     np.testing.assert_allclose(found[:, 1, 15], moved / h, rtol=1e-3, atol=1e-9)
 
 
-class Random(torch.nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = torch.nn.Linear(36, 3)
-
-    def forward(self, x):
-        return F.dropout(self.linear(x.reshape(len(x), -1)), 0.5, training=True)
-
-
-class Mixing(torch.nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = torch.nn.Linear(36, 3)
-
-    def forward(self, x):
-        return self.linear(x.reshape(len(x), -1) - x.mean())
+ROWS = {
+    "a table": lambda: pd.DataFrame(X.reshape(40, 36)),
+    "an array that is not written to": lambda: frozen(X.reshape(40, 36)),
+    "tensors that require gradients": lambda: [
+        torch.tensor(row, requires_grad=True) for row in X.reshape(40, 36)
+    ],
+    "a list of lists": lambda: X.reshape(40, 36).tolist(),
+    "a view": lambda: X[::-1].reshape(40, 36)[::-1],
+}
 
 
-BAD = {
-    "no module": (lambda: wrapped(lambda x: x), fi.InputError, "module is a function"),
-    "no loss": (
-        lambda: fi.Influence.from_torch(convolutional(), "mse", X, Y),
-        fi.InputError,
-        "loss='mse' is not callable",
-    ),
-    "unknown name": (lambda: wrapped(params=["fc"]), fi.InputError, "params names 'fc'"),
-    "all frozen": (
-        lambda: wrapped(convolutional().requires_grad_(False)), fi.InputError, "all are frozen",
-    ),
-    "unknown penalty": (lambda: wrapped(l2={"fc": 1.0}), fi.InputError, "l2 names 'fc'"),
-    "penalty no number": (lambda: wrapped(l2="big"), fi.InputError, "l2='big'"),
-    "rows apart": (
-        lambda: fi.Influence.from_torch(convolutional(), F.cross_entropy, X, Y[:5]),
-        fi.InputError,
-        "y has 5 entries",
-    ),
-    "texts": (
-        lambda: fi.Influence.from_torch(convolutional(), F.cross_entropy, ["a"] * 40, Y),
-        fi.InputError,
-        "X is no array of numbers",
-    ),
-    "missing values": (
-        lambda: fi.Influence.from_torch(
-            convolutional(), F.cross_entropy, np.where(X > 2, np.nan, X), Y
-        ),
-        fi.InputError,
-        "X holds NaN",
-    ),
-    "random": (lambda: wrapped(Random()), fi.OracleError, "randomness|not the same twice"),
-    "rows that mix": (lambda: wrapped(Mixing()), fi.OracleError, "other rows|sum over its rows"),
-    "a shape that torch refuses": (
-        lambda: fi.Influence.from_torch(convolutional(), F.cross_entropy, X[:, :, :4, :4], Y),
-        (fi.OracleError, fi.InputError),
-        "mat1 and mat2|shape",
-    ),
-}  # fmt: skip
+def frozen(values: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values.flags.writeable = False
+    return values
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_modules(name):
-    call, kind, words = BAD[name]
-    with pytest.raises(kind, match=words):
-        call()
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_any_kind_without_a_word(name):
+    """Torch warns of arrays that may not be written to; warnings are errors here."""
+    torch.manual_seed(2)
+    module = torch.nn.Sequential(torch.nn.Linear(36, 3))
+
+    def scores(rows):
+        infl = fi.Influence.from_torch(module, F.cross_entropy, rows, Y, l2=0.1, damping=1.0)
+        return infl.on_loss(X_TEST.reshape(3, 36), Y_TEST)
+
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # otherwise once in a process
+    try:
+        found = scores(ROWS[name]())
+    finally:
+        torch.set_warn_always(before)
+    np.testing.assert_array_equal(found, scores(X.reshape(40, 36)))
+
+
+def test_a_module_that_fits_exactly():
+    """Nothing is left of its gradients but rounding."""
+    torch.manual_seed(3)
+    linear = torch.nn.Linear(36, 8)
+    module = torch.nn.Sequential(linear, torch.nn.Tanh(), torch.nn.Linear(8, 2)).double()
+    rows = X.reshape(40, 36)
+    fitted = module(torch.tensor(rows)).detach().numpy()
+    infl = fi.Influence.from_torch(module, F.mse_loss, rows, fitted, l2=0.1)
+    assert infl._engine.row_sizes.max() < 1e-12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 
@@ -174,3 +175,32 @@ def test_tensors_are_rows_as_arrays_are(loss):
     again = other.without([0]).on_loss(X_TEST, y_test(loss))
     kept = own.without([0]).on_loss(X_TEST, y_test(loss))
     np.testing.assert_allclose(again, kept, atol=1e-7)
+
+
+def simple(**options) -> fi.Influence:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3))
+    rows = np.random.default_rng(0).normal(size=(30, 4))
+    options = {"l2": 0.1, "damping": 1.0, **options}
+    return fi.Influence.from_torch(module, F.cross_entropy, rows, np.arange(30) % 3, **options)
+
+
+@pytest.mark.filterwarnings("ignore:theta is far:fastinfluence.FastInfluenceWarning")
+def test_lissa_does_not_enter_a_module_from_two_threads():
+    solver = fi.solvers.LiSSA(scale=20.0, depth=200, repeats=8)
+    infl = simple(solver=solver)
+    assert infl._problem.n_threads == 1
+    side = np.eye(len(infl.theta))[:, :1]
+    found, wanted = infl.ihvp(side), simple().ihvp(side).x
+    assert (np.abs(found.x - wanted) <= 6 * found.std_error + 1e-2).all()
+
+
+@pytest.mark.filterwarnings("ignore:theta is far:fastinfluence.FastInfluenceWarning")
+def test_several_threads_may_ask_one_influence():
+    infl = simple()
+    rows, labels = np.random.default_rng(1).normal(size=(20, 4)), np.arange(20) % 3
+    wanted = infl.on_loss(rows, labels)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: infl.on_loss(rows, labels), range(40)))
+    for one in found:
+        np.testing.assert_array_equal(one, wanted)
