@@ -25,7 +25,8 @@ class Removals(Scores):
         rows : array_like of int, optional
             All rows by default.
         method : {"influence", "newton", "exact", "refit"}
-            First order; one Newton step of the reduced objective; its exact optimum; or the
+            First order; one Newton step of the reduced objective, without what theta itself lacks
+            of an optimum (∇R₋ᵢ − ∇R is its gradient); the exact optimum without the row; or the
             caller's own training: the estimator of ``from_estimator``, cloned, or ``refit=``.
         tol : float, default 1e-10
             ‖∇R‖ of each exact optimum.
