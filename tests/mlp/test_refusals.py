@@ -51,7 +51,7 @@ WRONG = {
         lambda: make(VECTORS, y=VECTORS.problem.y[:-1]),
         r"y has shape \(29, 2\): give \(30,",
     ),
-    "spec": (lambda: make(spec="mlp"), r"pass fi.GLM\(...\) or fi.MLP"),
+    "spec": (lambda: make(spec="mlp"), r"pass fi.GLM\(...\), fi.MLP\(...\) or fi.Oracle"),
     "y_test": (lambda: make(VECTORS).on_loss(VECTORS.X_test, np.zeros(4)), r"give \(4, 2\)"),
     "table for one output": (lambda: make(y=VECTORS.problem.y), "one dimension"),
 }

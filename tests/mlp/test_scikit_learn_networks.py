@@ -75,8 +75,9 @@ def test_the_gradient_is_theirs(target, activation, weighted):
 
 @pytest.mark.parametrize("target", ["two", "three", "number", "counts"])
 def test_an_lbfgs_fit_is_an_optimum(target):
+    """As near as L-BFGS gets before its objective stops falling, which differs by processor."""
     infl = fi.Influence.from_estimator(fitted(target), X, Y[target])
-    assert infl.relative_gradient < 1e-3
+    assert infl.relative_gradient < 5e-3
     polished = infl.polish()
     f = polished.on_prediction(X[:5])
     assert f.shape == ((5, 150, 3) if target == "three" else (5, 150))
