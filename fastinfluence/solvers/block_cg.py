@@ -15,6 +15,8 @@ from scipy.linalg import cho_factor, cho_solve
 from fastinfluence.curvature import Curvature
 from fastinfluence.types import FloatArray
 
+BLOCK_FROM = 2
+"""Right-hand sides from which they share a Krylov space."""
 WIDEST = 256
 """Most sides in one block: beyond, orthogonalising costs as much as the products."""
 

@@ -1,9 +1,9 @@
 """Conjugate gradients for many right-hand sides, touching H only through products.
 
-Hestenes & Stiefel (1952). From :data:`BLOCK_FROM` sides on they share one Krylov space
-(:mod:`fastinfluence.solvers.block_cg`); fewer, those of other preconditioners than diagonal ones,
-and those that a block left unfinished run side by side: they share one pass over the data per
-iteration, and each column stops on its own residual.
+Hestenes & Stiefel (1952). Several sides share one Krylov space
+(:mod:`fastinfluence.solvers.block_cg`). Those of preconditioners that are not diagonal, and those
+that a block left unfinished, run side by side: they share one pass over the data per iteration,
+and each column stops on its own residual.
 """
 
 from __future__ import annotations
@@ -19,13 +19,10 @@ from fastinfluence.curvature import Curvature
 from fastinfluence.errors import InputError, SolverError
 from fastinfluence.inputs import positive, positive_count
 from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
-from fastinfluence.solvers.block_cg import WIDEST, block_cg
+from fastinfluence.solvers.block_cg import BLOCK_FROM, WIDEST, block_cg
 from fastinfluence.solvers.gauge import prepared_on_range
 from fastinfluence.solvers.spectrum import negative_advice
 from fastinfluence.types import BoolArray, FloatArray, IntArray
-
-BLOCK_FROM = 8
-"""Right-hand sides from which they share a Krylov space."""
 
 
 class Preconditioner(Protocol):

@@ -65,7 +65,7 @@ def choose(operator: Curvature, n_sides: int = 100) -> Choice:
         steps = _predicted_steps(operator, size, best_direct)
         if np.isfinite(steps) or not seconds:
             expected = steps if np.isfinite(steps) else float(BLIND_STEPS)
-            seconds["CG"] = cost.cg(size, expected)
+            seconds["CG"] = cost.cg(size, cost.together(size, expected))
             if expected >= NYSTROM_FROM:
                 rank, fewer = min(NYSTROM_RANK, size.p), expected / NYSTROM_GAIN
                 seconds["CG with Nyström"] = cost.nystrom(size, rank, fewer)

@@ -76,11 +76,10 @@ def test_a_block_needs_fewer_products(operator, counted):
     assert (together.iterations == together.iterations[0]).all()
 
 
-def test_few_sides_and_other_preconditioners_run_side_by_side(operator):
-    few = fi.solvers.CG(tol=1e-8).prepare(operator).solve(SIDES["random"][:, :3])
-    assert len(set(few.iterations)) > 1 or few.iterations[0] > D / 3
+def test_other_preconditioners_run_side_by_side(operator):
     nystrom = fi.solvers.CG(tol=1e-10, preconditioner=fi.solvers.Nystrom(rank=10))
     found = nystrom.prepare(operator).solve(SIDES["random"])
+    assert len(set(found.iterations)) > 1
     np.testing.assert_allclose(found.x, np.linalg.solve(operator.dense(), SIDES["random"]), 1e-6)
 
 
