@@ -40,7 +40,7 @@ def pages() -> list[Path]:
 PAGES = [page for page in pages() if python_blocks(page.read_text(encoding="utf-8"))]
 
 
-NEEDS = {"torch.md": "torch"}
+NEEDS = {"torch.md": "torch", "jax.md": "jax"}
 """Pages that need more than the tests do."""
 
 
