@@ -92,20 +92,20 @@ class Oracle:
     Every callable gets ``theta`` (p,) float64 and b rows, ``X`` and ``y``, as the caller's own
     containers give them (see :class:`Influence`), and returns float64 arrays:
 
-    ======================  ===============================  =====================================
-    callable                arguments                        returns
-    ======================  ===============================  =====================================
-    ``gradient``            ``theta, X, y``                  ∇l_i of each row, (b, p)
-    ``hvp``                 ``theta, X, y, V``               Σ_i ∇²l_i V for V (p, t), (p, t)
-    ``row_dot``             ``theta, X, y, S``               ∇l_i·s for S (p, t), (b, t)
-    ``loss``                ``theta, X, y``                  l_i, (b,)
-    ``prediction``          ``theta, X``                     raw f, (b,) or (b, K)
-    ``prediction_gradient``  ``theta, X``                    its gradients, (b, p) or (b, K, p)
-    ``mean``                ``theta, X``                     means or probabilities, as prediction
-    ``mean_gradient``       ``theta, X``                     their gradients
-    ``gauss_newton``        ``theta, X, y, V``               as hvp, for curvature="gauss-newton"
-    ``mixed_vjp``           ``theta, X, y, s``               ∇x(∇l_i·s) for s (p,), shaped like X
-    ======================  ===============================  =====================================
+    =======================  ==================  =====================================
+    callable                 arguments           returns
+    =======================  ==================  =====================================
+    ``gradient``             ``theta, X, y``     ∇l_i of each row, (b, p)
+    ``hvp``                  ``theta, X, y, V``  Σ_i ∇²l_i V for V (p, t), (p, t)
+    ``row_dot``              ``theta, X, y, S``  ∇l_i·s for S (p, t), (b, t)
+    ``loss``                 ``theta, X, y``     l_i, (b,)
+    ``prediction``           ``theta, X``        raw f, (b,) or (b, K)
+    ``prediction_gradient``  ``theta, X``        its gradients, (b, p) or (b, K, p)
+    ``mean``                 ``theta, X``        means or probabilities, as prediction
+    ``mean_gradient``        ``theta, X``        their gradients
+    ``gauss_newton``         ``theta, X, y, V``  as hvp, for curvature="gauss-newton"
+    ``mixed_vjp``            ``theta, X, y, s``  ∇x(∇l_i·s) for s (p,), shaped like X
+    =======================  ==================  =====================================
 
     ``hvp`` and ``gauss_newton`` may name a fifth argument ``w`` (b,) and then return
     Σ_i w_i ∇²l_i V; otherwise rows of different weights are handed over in turn.
