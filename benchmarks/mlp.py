@@ -1,4 +1,4 @@
-"""Networks beside their matrix products: HVP against its floor, growth, memory of a large one.
+"""Networks beside their matrix products: HVP against its floor, memory of a large one.
 
     python benchmarks/mlp.py [--quick] [--large]
 
@@ -108,26 +108,6 @@ def median_ratio(times: list[float], floor: list[float]) -> float:
     return float(np.median(np.array(times) / np.array(floor)))
 
 
-def exponent(engines_by_size: dict[int, engines.MLPEngine], repeats: int) -> float:
-    """Return the fitted slope of log seconds of an HVP, activations computed, on log size."""
-    calls = {}
-    for size, engine in engines_by_size.items():
-        engine.__dict__["_activations"] = None
-        V = RNG.normal(size=(engine.n_params, 1))
-        calls[str(size)] = lambda engine=engine, V=V: engine.hvp(V)
-    shortest = [best(times) for times in interleaved(calls, repeats).values()]
-    return float(np.polyfit(np.log(list(engines_by_size)), np.log(shortest), 1)[0])
-
-
-def growth(repeats: int, scale: int) -> None:
-    rows = [n // scale for n in (20_000, 40_000, 80_000)]
-    slope = exponent({n: engine_of(n, 50, (64, 32), 1) for n in rows}, repeats)
-    print(f"exponent of an HVP in n: {slope:.2f}")
-    wide = [engine_of(4_000 // scale, d, (64,), 1) for d in (800, 1600, 3200, 6400)]
-    slope = exponent({engine.n_params: engine for engine in wide}, repeats)
-    print(f"exponent of an HVP in p: {slope:.2f}")
-
-
 def formula(engine: engines.MLPEngine, t: int) -> float:
     """Bytes of one product beside the data: vectors of p, kept activations, and one part."""
     width = 8 * engine.network.width * t
@@ -164,7 +144,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     repeats, scale = (2, 10) if options.quick else (7, 1)
     worst = max(compare(shape, repeats, scale) for shape in SHAPES)
-    growth(repeats, scale)
     if options.large:
         large(100_000 // scale)
     print(f"slowest HVP: {worst:.2f} times its matrix products (limit {LIMIT:g})")
