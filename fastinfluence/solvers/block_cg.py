@@ -61,15 +61,30 @@ def block_cg(
         moved = D * P
         S = D * operator.matmat(moved)
         curvature = P.T @ S
+        if not np.isfinite(curvature).all():
+            break
         try:
             factor = cho_factor(0.5 * (curvature + curvature.T))
         except np.linalg.LinAlgError:  # negative curvature, or directions that ran out
             break
         steps += 1
-        quotients = np.diagonal(curvature) / np.einsum("ij,ij->j", moved, moved)
-        rayleigh = min(rayleigh, float(quotients.min()))
-        X += moved @ cho_solve(factor, C)
+        Y = cho_solve(factor, C)
+        taken = moved @ Y
+        rayleigh = min(rayleigh, _smallest(np.diagonal(curvature), moved), _smallest(Y * C, taken))
+        X += taken
         Q, Z = np.linalg.qr(Q - S @ cho_solve(factor, np.eye(len(C))))
         C = Z @ C
         P = Q + P @ Z.T
     return BlockRun(X, steps, rayleigh)
+
+
+def _smallest(curvatures: FloatArray, directions: FloatArray) -> float:
+    """The smallest quotient dᵀHd/‖d‖² of directions (p, t), given dᵀHd or terms of it (k, t).
+
+    The steps that sides take lean to the flattest directions of the block, which has few others
+    where it is as wide as the space.
+    """
+    bent = curvatures if curvatures.ndim == 1 else curvatures.sum(axis=0)
+    sizes = np.einsum("ij,ij->j", directions, directions)
+    known = (sizes > np.finfo(np.float64).tiny) & (bent > 0)
+    return float((bent[known] / sizes[known]).min(initial=np.inf))

@@ -118,22 +118,23 @@ class PreparedCG:
 
     def solve(self, B: FloatArray) -> Solution:
         """H⁻¹ B, shape (p, t), with per-column residuals and iterations."""
-        norms = np.linalg.norm(B, axis=0)
-        ended = self._together(B, norms)
+        units = _units(B)
+        finite = np.isfinite(units)
+        scaled = np.where(finite, B / units, 0.0)  # a NaN would spread over the whole block
+        ended = self._together(scaled, np.linalg.norm(scaled, axis=0))
+        converged, residuals = ended.converged & finite, ended.residuals * units
         known = self.conditioning
         advice = negative_advice(self.operator) if ended.negative.any() else ""
         return Solution(
-            x=ended.X,
-            converged=ended.converged,
+            x=ended.X * units,
+            converged=converged,
             iterations=ended.iterations,
-            residual_norms=ended.residuals,
-            error_bound=residual_bound(ended.residuals, known.lambda_min or ended.smallest),
+            residual_norms=residuals,
+            error_bound=residual_bound(residuals, known.lambda_min or ended.smallest),
             std_error=None,
             status=tuple(
                 "converged" if ok else (advice if bad else f"not converged in {count} iterations")
-                for ok, bad, count in zip(
-                    ended.converged, ended.negative, ended.iterations, strict=True
-                )
+                for ok, bad, count in zip(converged, ended.negative, ended.iterations, strict=True)
             ),
             bound_is_certain=known.certain,
         )
@@ -142,13 +143,14 @@ class PreparedCG:
         """Blocks of sides first, where that may pay; what they leave goes side by side."""
         root = self._root()
         if root is None or B.shape[1] < BLOCK_FROM:
-            return self._side_by_side(B, norms)
+            return self._side_by_side(B, norms, self._limit)
         parts = np.array_split(np.arange(B.shape[1]), -(-B.shape[1] // WIDEST))
         runs = [self._block(B[:, part], norms[part], root) for part in parts]
         out = _Ended.joined(runs)
         left = np.flatnonzero(~out.converged & (out.iterations < self._limit))
         if len(left):
-            out.replace(left, self._side_by_side(B[:, left], norms[left]))
+            more = self._limit - out.iterations[left]
+            out.replace(left, self._side_by_side(B[:, left], norms[left], more))
         return out
 
     def _block(self, B: FloatArray, norms: FloatArray, root: FloatArray) -> _Ended:
@@ -157,8 +159,9 @@ class PreparedCG:
         nothing: BoolArray = np.zeros(B.shape[1], dtype=bool)
         return self._ended(B, norms, run.X, steps, nothing, run.rayleigh)
 
-    def _side_by_side(self, B: FloatArray, norms: FloatArray) -> _Ended:
-        run = _Run(self.operator, self._precondition, B, self.config.tol, self._limit)
+    def _side_by_side(self, B: FloatArray, norms: FloatArray, limit: int | IntArray) -> _Ended:
+        limits = np.broadcast_to(np.asarray(limit, dtype=np.intp), norms.shape)
+        run = _Run(self.operator, self._precondition, B, self.config.tol, limits)
         run.to_the_end()
         return self._ended(B, norms, run.X, run.iterations, run.negative, run.rayleigh)
 
@@ -225,6 +228,16 @@ class _Ended:
         self.rayleigh = min(self.rayleigh, other.rayleigh)
 
 
+def _units(B: FloatArray) -> FloatArray:
+    """A power of two near each side's largest entry, shape (t,); NaN where that is not finite.
+
+    Divided by it, which is exact, no side is too small or too large for its norm to be a number.
+    """
+    largest = np.abs(B).max(axis=0, initial=0.0)
+    units = np.ldexp(1.0, np.frexp(np.where(largest > 0, largest, 1.0))[1] - 1)
+    return np.where(np.isfinite(largest), units, np.nan)
+
+
 class _Run:
     """The state of one block of right-hand sides."""
 
@@ -234,9 +247,9 @@ class _Run:
         precondition: Callable[[FloatArray], FloatArray],
         B: FloatArray,
         tol: float,
-        limit: int,
+        limits: IntArray,
     ) -> None:
-        self.operator, self.precondition, self.limit = operator, precondition, limit
+        self.operator, self.precondition, self.limits = operator, precondition, limits
         self.X = np.zeros_like(B)
         self.R = B.copy()
         self.norms = np.linalg.norm(B, axis=0)
@@ -269,7 +282,9 @@ class _Run:
             self.R[:, active] -= step * HP
             self.iterations[active] += 1
             residuals = np.linalg.norm(self.R[:, active], axis=0)
-            going = (residuals > self.targets[active]) & (self.iterations[active] < self.limit)
+            going = (residuals > self.targets[active]) & (
+                self.iterations[active] < self.limits[active]
+            )
             active, P_a = active[going], P_a[:, going]
             Z_a = self.precondition(self.R[:, active])
             rz_new = (self.R[:, active] * Z_a).sum(axis=0)

@@ -205,8 +205,9 @@ def _takes_weights(call: Callable[..., Any]) -> bool:
 
 
 def _arguments(call: Callable[..., Any], engine: Engine) -> tuple[FloatArray, ...]:
-    """theta, and the weights where the callable asks for them."""
-    return (engine.theta, engine.problem.w) if _takes_weights(call) else (engine.theta,)
+    """Copies of theta, and of the weights where the callable asks for them: it may write there."""
+    theta = engine.theta.copy()
+    return (theta, engine.problem.w.copy()) if _takes_weights(call) else (theta,)
 
 
 def _vector(
@@ -257,9 +258,7 @@ def _values(
     if callable(given):
         if _takes_weights(given):
             return None
-        return lambda Theta: np.array(
-            [_one_number(given(theta)) for theta in np.ascontiguousarray(Theta.T)]
-        )
+        return lambda Theta: np.array([_one_number(given(theta.copy())) for theta in Theta.T])
     if weighted:
         return None
     start, gradient = finite_number(given, "value"), slope(engine)

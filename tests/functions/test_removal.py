@@ -162,3 +162,32 @@ def test_the_gap_that_few_rows_make():
     assert subset.actual == pytest.approx(gap(without(subset.rows)) - gap(infl.theta), abs=1e-9)
     assert subset.predicted == pytest.approx(infl.on_function(target)[0][subset.rows].sum())
     assert subset.actual == pytest.approx(subset.predicted, rel=0.2)
+
+
+def test_a_function_may_write_to_what_it_is_given(rng):
+    """It is handed copies: neither the model nor a later question sees what it does to them."""
+    X = rng.normal(size=(60, 3))
+    infl = fi.Influence.fit(fi.GLM("logistic", l2=0.1), X, (X[:, 0] > 0).astype(int))
+    theta, w = infl.theta.copy(), infl._engine.problem.w.copy()
+    removal = infl.leave_group_out([[0, 1], [5]], method="exact")
+    wanted = (removal.theta**2).sum(axis=1) - theta @ theta
+
+    def spoiling(values):
+        total = float(values @ values)
+        values *= 3.0
+        return total
+
+    def spoiling_both(values, weights):
+        weights[:] = 0.0
+        return spoiling(values)
+
+    for value in (spoiling, spoiling_both):
+        target = fi.targets.function(value, lambda values: 2 * values)
+        assert infl.value(target) == pytest.approx(theta @ theta)
+        for _ in range(2):
+            np.testing.assert_allclose(removal.on_function(target), wanted, rtol=1e-12)
+    slopes = fi.targets.function(lambda values: 0.0, lambda values: np.multiply(values, 2, values))
+    infl.on_function(slopes)
+    np.testing.assert_array_equal(infl.theta, theta)
+    np.testing.assert_array_equal(removal.theta_old, theta)
+    np.testing.assert_array_equal(infl._engine.problem.w, w)
