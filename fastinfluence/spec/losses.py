@@ -30,7 +30,7 @@ LOSSES: dict[str, Line | tuple[Line, ...]] = {
         "y*softplus(-f) + (1-y)*softplus(f)",
         _BINARY,
         mean="sigmoid(f)",
-        doc="log(1 + e^f) - y f, written so that each label keeps its digits.",
+        doc="log(1 + e^f) - y f, to rounding of its larger term.",
     ),
     "probit": Line("-log_ndtr((2*y-1)*f)", _BINARY, mean="ndtr(f)", doc="Normal link."),
     "cloglog": Line(
