@@ -64,15 +64,15 @@ def block_cg(
         if not np.isfinite(curvature).all():
             break
         try:
-            factor = cho_factor(0.5 * (curvature + curvature.T))
+            factor = cho_factor(0.5 * (curvature + curvature.T), check_finite=False)
         except np.linalg.LinAlgError:  # negative curvature, or directions that ran out
             break
         steps += 1
-        Y = cho_solve(factor, C)
+        Y = cho_solve(factor, C, check_finite=False)
         taken = moved @ Y
         rayleigh = min(rayleigh, _smallest(np.diagonal(curvature), moved), _smallest(Y * C, taken))
         X += taken
-        Q, Z = np.linalg.qr(Q - S @ cho_solve(factor, np.eye(len(C))))
+        Q, Z = np.linalg.qr(Q - S @ cho_solve(factor, np.eye(len(C)), check_finite=False))
         C = Z @ C
         P = Q + P @ Z.T
     return BlockRun(X, steps, rayleigh)
