@@ -23,8 +23,8 @@ from fastinfluence.kernel_space import KernelSpace
 from fastinfluence.labels import LabelCodec, Untouched
 from fastinfluence.rows.base import Rows, available_threads
 from fastinfluence.rows.features import Features
-from fastinfluence.rows.indexed import Indexed, alike
-from fastinfluence.rows.sources import as_indexed, as_rows
+from fastinfluence.rows.indexed import Indexed, IndexedRows, alike
+from fastinfluence.rows.sources import as_rows
 from fastinfluence.spec.loss import Loss
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
@@ -137,11 +137,12 @@ class Problem:
         threads = (
             available_threads() if n_threads is None else positive_count(n_threads, "n_threads")
         )
+        rows: Rows
         if isinstance(spec, Oracle):
             if offset is not None:
                 raise InputError("an oracle takes no offset: make it a part of X")
             threads = 1  # nothing is known of what a caller's code does in two
-            table, rows = own_table(X), as_indexed(X, y, spec.batch)
+            table, rows = own_table(X), IndexedRows(X, y, spec.batch)
             codec = codec or Untouched(spec.n_outputs)
         else:
             table = as_table(X)

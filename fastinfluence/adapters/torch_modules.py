@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +16,10 @@ from fastinfluence.errors import InputError, OracleError
 from fastinfluence.inputs import non_negative
 from fastinfluence.labels import Untouched
 from fastinfluence.problem import Problem
-from fastinfluence.removal import Refit, checked_refit
+from fastinfluence.removal import checked_refit
 from fastinfluence.spec.models import Reduction
 from fastinfluence.spec.oracle import Oracle
-from fastinfluence.types import FloatArray, IntArray
+from fastinfluence.types import FloatArray
 
 MEANS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "cross_entropy": lambda f: torch.softmax(f, dim=1),
@@ -99,7 +99,10 @@ def adapt_module(
         codec=Untouched(spec.n_outputs, lambda values, what: as_tensor(values, device, what)),
         transform=lambda values: as_tensor(values, device, "X_test"),
     )
-    return Adapted(problem, theta, _refitter(options.refit, names, theta))
+    refit = None
+    if options.refit is not None:
+        refit = checked_refit(options.refit, len(theta), lambda out: _read_theta(out, names))
+    return Adapted(problem, theta, refit)
 
 
 def _check_loss(loss: Any) -> None:
@@ -233,23 +236,14 @@ def _entries(known: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     ]
 
 
-def _refitter(refit: Any, names: Sequence[str], theta: FloatArray) -> Refit | None:
-    """The caller's training procedure; a module that it returns becomes a theta."""
-    if refit is None:
-        return None
-    if not callable(refit):
-        raise InputError(f"refit={refit!r} is not callable: give a function of the rows that stay")
-
-    def flattened(rows: IntArray) -> FloatArray:
-        out = refit(rows)
-        if isinstance(out, torch.nn.Module):
-            found = dict(out.named_parameters())
-            missing = [name for name in names if name not in found]
-            if missing:
-                raise InputError(f"refit returned a module without the parameter {missing[0]!r}")
-            out = flat(found, names)
-        elif isinstance(out, torch.Tensor):
-            out = out.detach().cpu().double().numpy()
-        return cast("FloatArray", out)  # checked at each call
-
-    return checked_refit(flattened, len(theta))
+def _read_theta(answer: Any, names: Sequence[str]) -> Any:
+    """The theta in what a training procedure returned: a module, a tensor, or theta itself."""
+    if isinstance(answer, torch.nn.Module):
+        found = dict(answer.named_parameters())
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise InputError(f"refit returned a module without the parameter {missing[0]!r}")
+        return flat(found, names)
+    if isinstance(answer, torch.Tensor):
+        return answer.detach().cpu().double().numpy()
+    return answer

@@ -6,10 +6,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from fastinfluence.engines.heads import AtOutputs, Head
 from fastinfluence.engines.network import Network, Trace
+from fastinfluence.engines.sums import add_grouped
 from fastinfluence.errors import InputError
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import Block
@@ -75,8 +75,7 @@ class MLPThetas:
         out = np.zeros((k, len(self.theta)))
         X = self.problem.rows.take(rows)
         for at in X.pieces(len(self.theta)):
-            entries = (scale[at], (owner[at], np.arange(at.stop - at.start)))
-            out += csr_array(entries, shape=(k, at.stop - at.start)) @ self.row_gradients(rows[at])
+            add_grouped(out, self.row_gradients(rows[at]), owner[at], scale[at])
         return out
 
     def loss_gradients(self, test: TestRows) -> FloatArray:

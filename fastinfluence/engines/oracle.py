@@ -182,6 +182,4 @@ class OracleEngine(OracleThetas):
         """First column and values of each group of columns of Σ_i scale_i ∇²l_i."""
         p = self.n_params
         for first in range(0, p, AT_ONCE):
-            V = np.zeros((p, min(AT_ONCE, p - first)))
-            V[np.arange(first, first + V.shape[1]), np.arange(V.shape[1])] = 1.0
-            yield first, self.row_products(V, scale)
+            yield first, self.row_products(np.eye(p, min(AT_ONCE, p - first), -first), scale)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,12 +41,9 @@ class Calls:
         """∇l_i·s of each row and every column of S (p, t), shape (b, t)."""
         if not self.knows("row_dot"):
             return self.gradient(theta, rows) @ S
-        found = np.full((len(rows), S.shape[1]), np.nan)
-        told = np.isfinite(S).all(axis=0)  # not of a solution that was given up
-        if told.any():
-            some = np.ascontiguousarray(S[:, told])
-            found[:, told] = self._stacked("row_dot", (some.shape[1],), theta, rows, some)
-        return found
+        return _finite_columns(
+            lambda some: self._stacked("row_dot", (some.shape[1],), theta, rows, some), S, len(rows)
+        )
 
     def loss(self, theta: FloatArray, rows: Indexed) -> FloatArray:
         """l_i of each row, shape (b,)."""
@@ -78,16 +75,13 @@ class Calls:
     ) -> FloatArray:
         """Σ_i w_i ∇²l_i V by ``hvp`` or ``gauss_newton``, shape (p, t).
 
-        A callable without weights is handed the rows of each weight in turn. Columns of V that
-        are not finite (a recursion that was given up) stay so, and are not handed over.
+        A callable without weights is handed the rows of each weight in turn.
         """
-        finite = np.isfinite(V).all(axis=0)
-        if not finite.all():
-            whole = np.full((self.p, V.shape[1]), np.nan)
-            if finite.any():
-                some = np.ascontiguousarray(V[:, finite])
-                whole[:, finite] = self.curvature(name, theta, rows, w, some)
-            return whole
+        return _finite_columns(lambda some: self._product(name, theta, rows, w, some), V, self.p)
+
+    def _product(
+        self, name: str, theta: FloatArray, rows: Indexed, w: FloatArray, V: FloatArray
+    ) -> FloatArray:
         out = np.zeros((self.p, V.shape[1]))
         if self._weighted.get(name, False):
             for at, part in self._parts(rows):
@@ -145,6 +139,22 @@ class Calls:
                 f"({self.p},), {given})"
             ) from error
         return checked(name, returned, shape)
+
+
+def _finite_columns(
+    product: Callable[[FloatArray], FloatArray], V: FloatArray, height: int
+) -> FloatArray:
+    """The product with every column of V (p, t), shape (height, t).
+
+    Columns that are not finite (a recursion that was given up) stay so, and are not handed over.
+    """
+    finite = np.isfinite(V).all(axis=0)
+    if finite.all():
+        return product(V)
+    out = np.full((height, V.shape[1]), np.nan)
+    if finite.any():
+        out[:, finite] = product(np.ascontiguousarray(V[:, finite]))
+    return out
 
 
 def checked(name: str, returned: Any, shape: tuple[int, ...]) -> FloatArray:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from fastinfluence.engines.oracle_calls import Calls
+from fastinfluence.engines.sums import add_grouped
 from fastinfluence.errors import InputError
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import Block
@@ -69,8 +69,7 @@ class OracleThetas:
         """Σ scale_i ∇l_i at the engine's own theta over the rows of each owner, shape (k, p)."""
         out = np.zeros((k, self.n_params))
         for at, each in self._pieces(self.taken(rows)):
-            entries = (scale[at], (owner[at], np.arange(len(each))))
-            out += csr_array(entries, shape=(k, len(each))) @ each
+            add_grouped(out, each, owner[at], scale[at])
         return out
 
     def loss_gradients(self, test: TestRows) -> FloatArray:

@@ -170,7 +170,10 @@ class Scores(InfluenceBase):
 
     def value(self, target: Target) -> float:
         """The number that a target of ``fi.targets`` is for this model; NaN if undetermined."""
-        return checked_target(target).bind(self._engine).linearize(self._engine).value
+        quantity = checked_target(target).bind(self._engine)
+        if quantity.values is not None:  # without the gradient, which nobody asked for
+            return float(quantity.values(np.ascontiguousarray(self.theta[:, None]))[0])
+        return quantity.linearize(self._engine).value
 
     def _of_targets(self, given: Any) -> tuple[FloatArray, FloatArray | None]:
         """Gradients (t, p) and, where one of the targets holds the weights, direct (t, n)."""

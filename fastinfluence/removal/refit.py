@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,8 +21,14 @@ Refit: TypeAlias = Callable[[IntArray], FloatArray]
 """Refits on the rows given by position and returns theta (p,)."""
 
 
-def checked_refit(refit: Refit, p: int) -> Refit:
+def _as_it_is(answer: Any) -> Any:
+    return answer
+
+
+def checked_refit(refit: Any, p: int, read: Callable[[Any], Any] = _as_it_is) -> Refit:
     """The caller's training procedure, whose answers are checked at each call.
+
+    ``read`` turns an answer into a theta (p,), where it may be something else.
 
     Raises
     ------
@@ -33,7 +39,7 @@ def checked_refit(refit: Refit, p: int) -> Refit:
         raise InputError(f"refit={refit!r} is not callable: give a function of the rows that stay")
 
     def checked(rows: IntArray) -> FloatArray:
-        returned = refit(rows)
+        returned = read(refit(rows))
         try:
             theta = np.array(returned, dtype=np.float64)
         except (TypeError, ValueError) as error:

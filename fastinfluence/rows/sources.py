@@ -9,14 +9,8 @@ from scipy.sparse import issparse
 from fastinfluence.rows.base import Rows
 from fastinfluence.rows.csr import CSRRows
 from fastinfluence.rows.dense import DenseRows
-from fastinfluence.rows.indexed import IndexedRows
 
 
 def as_rows(values: Any) -> Rows:
     """The source for a table's values: a NumPy array, or a SciPy CSR array."""
     return CSRRows(values) if issparse(values) else DenseRows(values)
-
-
-def as_indexed(X: Any, y: Any, batch: int) -> Rows:
-    """The source for rows of any container, with their targets."""
-    return IndexedRows(X, y, batch)
