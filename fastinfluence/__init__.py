@@ -23,7 +23,7 @@ from fastinfluence.errors import (
 )
 
 if TYPE_CHECKING:
-    from fastinfluence import solvers, targets
+    from fastinfluence import rows, solvers, targets
     from fastinfluence.attacks import attack
     from fastinfluence.influence import Influence
     from fastinfluence.sinks import TopK, Total
@@ -47,6 +47,7 @@ _PLACES = {
     "attack": "fastinfluence.attacks:attack",
     "families": "fastinfluence.spec.families",
     "losses": "fastinfluence.spec.losses",
+    "rows": "fastinfluence.rows",
     "solvers": "fastinfluence.solvers",
     "targets": "fastinfluence.targets",
 }
@@ -89,6 +90,7 @@ __all__ = [
     "attack",
     "families",
     "losses",
+    "rows",
     "solvers",
     "targets",
 ]

@@ -108,7 +108,7 @@ class LabelCodec:
         return out
 
     def _checked(self, y: FloatArray, what: str) -> FloatArray:
-        description, inside = _domain(self.loss.y_domain)
+        description, inside = domain_of(self.loss.y_domain)
         bad = np.flatnonzero(~inside(y))
         if len(bad):
             raise InputError(
@@ -141,7 +141,8 @@ def _told(classes: np.ndarray[Any, Any]) -> str:
     return " and ".join(names) if len(names) == 2 else listed(names, 12)
 
 
-def _domain(domain: str | frozenset[float]) -> tuple[str, Callable[[FloatArray], BoolArray]]:
+def domain_of(domain: str | frozenset[float]) -> tuple[str, Callable[[FloatArray], BoolArray]]:
+    """Which numbers a loss is defined for, in words and as a test of an array."""
     if isinstance(domain, str):
         return DOMAINS[domain]
     values = sorted(domain)

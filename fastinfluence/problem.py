@@ -95,6 +95,10 @@ class Problem:
         unit of what its refits show.
     space : KernelSpace or None
         The kernel behind the features, of a kernel machine; it is ``transform`` too.
+    total_weight : float or None
+        W, where the rows are a block of more.
+    first_row : int
+        Position of the first row in the table that a block is of, for messages.
     """
 
     spec: Spec
@@ -113,6 +117,8 @@ class Problem:
     active: ActiveSet | None = None
     sharp_loss: Loss | None = None
     space: KernelSpace | None = None
+    total_weight: float | None = None
+    first_row: int = 0
 
     @classmethod
     def build(
@@ -186,7 +192,7 @@ class Problem:
     @cached_property
     def W(self) -> float:  # noqa: N802 - the symbol of the paper's tables
         """Sum of the weights."""
-        return float(self.w.sum())
+        return float(self.w.sum()) if self.total_weight is None else self.total_weight
 
     @cached_property
     def l2(self) -> FloatArray:

@@ -18,6 +18,7 @@ from fastinfluence.solvers.base import Prepared, Solver
 from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.sketch import normal_draws
 from fastinfluence.spec.models import GLM
+from fastinfluence.streaming import block_weights
 from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
@@ -52,7 +53,13 @@ class Scale:
 
     def __getitem__(self, rows: slice | IntArray) -> FloatArray:
         """The factors of some rows, shape (k,)."""
-        w = self.problem.w[rows]
+        return self._of(self.problem.w[rows])
+
+    def of_block(self, block: Block) -> FloatArray:
+        """The factors of a block's rows, shape (b,)."""
+        return self._of(block_weights(self.problem, block))
+
+    def _of(self, w: FloatArray) -> FloatArray:
         return w / self.problem.W if self.effect == "removal" else -np.ones(len(w))
 
 
@@ -78,7 +85,7 @@ def stream_scores(
         raw = engine.row_dot(part, S)
         if direct is not None:
             raw -= engine.problem.W * direct[:, part.rows]
-        collector.add(part.start, raw, shift, scale[part.rows])
+        collector.add(part.start, raw, shift, scale.of_block(part))
 
     def task(block: Block) -> int:
         for part in block.parts(S.shape[1]):
@@ -120,7 +127,7 @@ def self_influence(
             own = engine.block_gradients(part)
             solved = prepared.apply(np.ascontiguousarray(own.T))
             quadratic = np.einsum("ij,ji->i", own, solved)
-            out[part.rows] = scale[part.rows] * (quadratic + own @ from_fold)
+            out[part.rows] = scale.of_block(part) * (quadratic + own @ from_fold)
         if progress is not None:
             progress("self-influence", block.stop, n)
         return block.stop

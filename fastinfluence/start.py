@@ -14,10 +14,13 @@ from fastinfluence.problem import Problem
 from fastinfluence.rows.features import Features
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.oracle import Oracle
+from fastinfluence.streaming import sampled
 from fastinfluence.types import FloatArray
 
 DENSE_BYTES = 1 << 28
 """Largest X that is written out as a float64 array for a least-squares start."""
+SAMPLE = 10_000
+"""Rows of a streamed table, its first, that a start is found for; the others are checked later."""
 SEARCH = 30.0
 """Half-width of the search for a constant, on the logarithmic (or logit) scale of its domain."""
 
@@ -41,6 +44,7 @@ def starting_point(problem: Problem, seed: int | None = None) -> FloatArray:
         raise InputError("seed draws the starting weights of an MLP: a GLM starts from zeros")
     low, high = problem.spec.loss.f_domain
     theta: FloatArray = np.zeros(problem.n_params)
+    problem = sampled(problem, SAMPLE)
     if math.isinf(low) and math.isinf(high):
         return theta
     constant = _best_constant(problem, low, high)
@@ -63,6 +67,7 @@ def starting_point(problem: Problem, seed: int | None = None) -> FloatArray:
 
 def _network_start(problem: Problem, spec: MLP, seed: int) -> FloatArray:
     rng, K = np.random.default_rng(seed), problem.n_outputs
+    problem = sampled(problem, SAMPLE)
     low, high = spec.loss.f_domain
     parts: list[FloatArray] = []
     for a, b in spec.shapes(problem.rows.n_features, K):

@@ -20,9 +20,9 @@ from fastinfluence.flips import Attempt, Flip, InfluentialSubset
 from fastinfluence.progress import Progress, silent
 from fastinfluence.quantity import Linearized, Quantity
 from fastinfluence.removal import RemovalSets, leave_out
-from fastinfluence.removal.leave_out import without_rows
 from fastinfluence.scoring import stream_scores
 from fastinfluence.sinks import Matrix
+from fastinfluence.streaming import without_weight
 from fastinfluence.types import FloatArray, IntArray
 
 SolveAt = Callable[[Engine, FloatArray], FloatArray]
@@ -142,7 +142,7 @@ class SubsetSearch:
         theta = removal.theta[0]
         if not np.isfinite(theta).all():
             return Refitted(before, np.nan, None)
-        problem = without_rows(self.engine.problem, rows)
+        problem = without_weight(self.engine.problem, rows)
         engine = linearize(problem, theta, self.engine.curvature)
         after = self.quantity.linearize(engine).value
         return Refitted(before, after, engine if np.isfinite(after) else None)

@@ -115,11 +115,12 @@ class GLMEngine(GLMValues):
         inside = (self.f > low) & (self.f < high) & np.isfinite(self.d1) & np.isfinite(self.d2)
         bad = np.flatnonzero(~inside & (self.problem.w > 0))
         if len(bad):
-            i = int(bad[0])
+            i, first = int(bad[0]), self.problem.first_row
             raise LossError(
-                f"the loss {loss.name} has no finite derivatives at f = {self.f[i]:g} (row {i}, "
-                f"{len(bad)} rows in all): f must lie in ({low:g}, {high:g}); rescale X or choose "
-                "a link whose domain holds every linear predictor"
+                f"the loss {loss.name} has no finite derivatives at f = {self.f[i]:g} (row "
+                f"{first + i}, {len(bad)} of rows {first} to {first + len(self.f) - 1}): f must "
+                f"lie in ({low:g}, {high:g}); rescale X or choose a link whose domain holds every "
+                "linear predictor"
             )
 
     # -- primitives --------------------------------------------------------------------

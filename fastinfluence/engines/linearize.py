@@ -7,15 +7,19 @@ from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.engines.mlp import MLPEngine
 from fastinfluence.engines.multinomial import MultinomialEngine
 from fastinfluence.engines.oracle import OracleEngine
+from fastinfluence.engines.streamed_kinds import StreamedGLM, StreamedMLP, StreamedMultinomial
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.problem import Problem
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.oracle import Oracle
+from fastinfluence.streaming import stream_of
 from fastinfluence.types import FloatArray
 
 
 def linearize(problem: Problem, theta: FloatArray, curvature: str = "hessian") -> Engine:
     """The problem's model linearised at theta (p,)."""
+    if stream_of(problem) is not None:
+        return _streamed(problem, theta, curvature)
     if isinstance(problem.spec, MLP):
         return MLPEngine(problem, theta, curvature)
     if isinstance(problem.spec, Oracle):
@@ -23,6 +27,14 @@ def linearize(problem: Problem, theta: FloatArray, curvature: str = "hessian") -
     if problem.spec.vector:
         return MultinomialEngine(problem, theta, curvature)
     return GLMEngine(problem, theta, curvature)
+
+
+def _streamed(problem: Problem, theta: FloatArray, curvature: str) -> Engine:
+    if isinstance(problem.spec, MLP):
+        return StreamedMLP(problem, theta, curvature)
+    if problem.spec.vector:
+        return StreamedMultinomial(problem, theta, curvature)
+    return StreamedGLM(problem, theta, curvature)
 
 
 def single_output(engine: Engine, what: str) -> GLMEngine:

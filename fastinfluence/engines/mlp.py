@@ -135,7 +135,7 @@ class MLPEngine(MLPThetas):
     def _refuse(self, f: FloatArray, rows: slice | IntArray, finite: BoolArray) -> None:
         bad = np.flatnonzero(~finite & (self.problem.w[rows] > 0))
         if len(bad):
-            row = np.arange(self.problem.n_rows)[rows][bad[0]]
+            row = self.problem.first_row + np.arange(self.problem.n_rows)[rows][bad[0]]
             low, high = self.problem.spec.loss.f_domain
             raise LossError(
                 f"the loss {self.problem.spec.loss.name} has no finite derivatives at f = "

@@ -108,8 +108,8 @@ class MultinomialEngine(OtherThetas):
         bad = np.flatnonzero(~np.isfinite(self.f).all(axis=1))
         if len(bad):
             raise LossError(
-                f"the logits of row {bad[0]} are not finite ({len(bad)} rows in all): theta or "
-                "the columns of X are too large; scale X"
+                f"the logits of row {self.problem.first_row + bad[0]} are not finite "
+                f"({len(bad)} rows with it): theta or the columns of X are too large; scale X"
             )
 
     def raw(self, X: Features, table: FloatArray, offset: FloatArray | None) -> FloatArray:

@@ -6,7 +6,7 @@ import warnings
 from typing import Any, Self
 
 from fastinfluence.engines.oracle_probe import probe
-from fastinfluence.errors import FastInfluenceWarning
+from fastinfluence.errors import FastInfluenceWarning, InputError
 from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
@@ -22,6 +22,7 @@ from fastinfluence.solvers import Solver
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.oracle import Oracle
 from fastinfluence.start import starting_point
+from fastinfluence.streaming import build
 from fastinfluence.types import FloatArray
 
 
@@ -42,7 +43,8 @@ class Influence(Statistics, Subsets, Replacements, Sources):
         What was minimised.
     X : array_like, shape (n, d)
         Training rows: a NumPy array, or a pandas, polars or Arrow table. Not copied. For an oracle
-        any container of n rows: an array or a tensor of any shape, a frame, a list.
+        any container of n rows: an array or a tensor of any shape, a frame, a list. Or a table of
+        ``fi.rows`` that is streamed, which holds y, weights and offset: leave those out.
     y : array_like, shape (n,)
         Targets. For two-class losses any two labels; the larger one is the positive one. For
         "multinomial" any labels: their sorted distinct values are the K classes.
@@ -79,8 +81,8 @@ class Influence(Statistics, Subsets, Replacements, Sources):
         self,
         spec: Spec,
         X: Any,
-        y: Any,
-        theta: Any,
+        y: Any = None,
+        theta: Any = None,
         sample_weight: Any = None,
         offset: Any = None,
         solver: Solver | str = "auto",
@@ -92,8 +94,10 @@ class Influence(Statistics, Subsets, Replacements, Sources):
         refit: Refit | None = None,
     ) -> None:
         settings = Settings.of(solver, damping, curvature, progress)
+        if theta is None:
+            raise InputError("theta is needed: Influence never fits; use fi.Influence.fit to fit")
         spec = spec.sized(theta) if isinstance(spec, Oracle) else spec
-        problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
+        problem = build(spec, X, y, sample_weight, offset, device, n_threads, settings.progress)
         self._start(problem, _theta_for(problem, theta), settings, refit)
         self._warn_if_far()
 
@@ -111,7 +115,7 @@ class Influence(Statistics, Subsets, Replacements, Sources):
         cls,
         spec: Spec,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         offset: Any = None,
         solver: Solver | str = "auto",
@@ -146,7 +150,7 @@ class Influence(Statistics, Subsets, Replacements, Sources):
         positive(tol, "tol")
         settings = Settings.of(solver, damping, curvature, progress)
         spec = spec.sized(theta) if isinstance(spec, Oracle) else spec
-        problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
+        problem = build(spec, X, y, sample_weight, offset, device, n_threads, settings.progress)
         start = starting_point(problem, seed) if theta is None else _theta_for(problem, theta)
         if isinstance(spec, Oracle):
             probe(problem, start)

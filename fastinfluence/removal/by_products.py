@@ -15,10 +15,11 @@ from fastinfluence.errors import FastInfluenceError
 from fastinfluence.fit import minimize
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
-from fastinfluence.removal.chord import Retrained, without_rows
+from fastinfluence.removal.chord import Retrained
 from fastinfluence.removal.sets import RemovalSets
 from fastinfluence.search import gradient_norm
 from fastinfluence.solvers.cg import CG
+from fastinfluence.streaming import without_weight
 from fastinfluence.types import FloatArray
 
 
@@ -30,7 +31,7 @@ def leave_out_by_products(
     theta = np.full((k, engine.n_params), np.nan)
     norms, iterations = np.full(k, np.nan), np.zeros(k, dtype=np.intp)
     for j in range(k):
-        reduced = without_rows(engine.problem, sets.members(j))
+        reduced = without_weight(engine.problem, sets.members(j))
         try:
             if method == "newton":
                 theta[j] = engine.theta - _newton_step(engine, reduced)

@@ -7,7 +7,7 @@ gradients of a whole batch of removals are two matrix products per block of rows
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from fastinfluence.problem import Problem
 from fastinfluence.removal.sets import RemovalSets
 from fastinfluence.removal.system import Inverse
 from fastinfluence.search import gradient_norm
+from fastinfluence.streaming import without_weight
 from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 MAX_CHORDS = 30
@@ -100,16 +101,9 @@ def retrain(
     return Retrained(Theta.T, norms, iterations)
 
 
-def without_rows(problem: Problem, rows: IntArray) -> Problem:
-    """The same problem with the rows' weights set to zero."""
-    w = problem.w.copy()
-    w[rows] = 0.0
-    return replace(problem, w=w)
-
-
 def _refit(engine: Engine, rows: IntArray, tol: float) -> tuple[FloatArray, float, int]:
     """Full Newton from the optimum of all rows, for removals too large for a chord."""
-    reduced = without_rows(engine.problem, rows)
+    reduced = without_weight(engine.problem, rows)
     try:
         theta, status = minimize(reduced, engine.theta, tol)
     except FastInfluenceError:  # no optimum without these rows: NaN, and the caller is warned

@@ -24,7 +24,7 @@ from fastinfluence.removal.by_networks import (
     batch_size,
 )
 from fastinfluence.removal.by_products import leave_out_by_products
-from fastinfluence.removal.chord import Retrained, retrain, without_rows
+from fastinfluence.removal.chord import Retrained, retrain
 from fastinfluence.removal.removed import Removal
 from fastinfluence.removal.sets import RemovalSets
 from fastinfluence.removal.system import Inverse, LeaveOutInverse, ShiftedInverse, too_large
@@ -235,4 +235,4 @@ def _warn_loose(removal: Removal, tol: float) -> None:
         )
 
 
-__all__ = ["METHODS", "Removal", "leave_out", "without_rows"]
+__all__ = ["METHODS", "Removal", "leave_out"]

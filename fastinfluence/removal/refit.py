@@ -12,9 +12,10 @@ from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import InputError
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.active import warn_changed_sets
-from fastinfluence.removal.leave_out import Removal, without_rows
+from fastinfluence.removal.leave_out import Removal
 from fastinfluence.removal.sets import RemovalSets
 from fastinfluence.search import gradient_norm
+from fastinfluence.streaming import without_weight
 from fastinfluence.types import FloatArray, IntArray
 
 Refit: TypeAlias = Callable[[IntArray], FloatArray]
@@ -67,7 +68,7 @@ def leave_out_by_refit(
     for j in range(k):
         gone = sets.members(j)
         theta[j] = refit(np.setdiff1d(everything, gone))
-        norms[j] = gradient_norm(linearize(without_rows(engine.problem, gone), theta[j]))
+        norms[j] = gradient_norm(linearize(without_weight(engine.problem, gone), theta[j]))
         progress("refitting", j + 1, k)
     warn_changed_sets(engine, theta, sets)
     return Removal(

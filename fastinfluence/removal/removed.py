@@ -14,8 +14,8 @@ from fastinfluence.engines.linearize import linearize, single_output
 from fastinfluence.inputs import one_of
 from fastinfluence.problem import TestRows
 from fastinfluence.quantity import Quantity
-from fastinfluence.removal.chord import without_rows
 from fastinfluence.removal.sets import RemovalSets
+from fastinfluence.streaming import without_weight
 from fastinfluence.targets import Target
 from fastinfluence.targets.base import checked_target
 from fastinfluence.types import FloatArray, IntArray
@@ -106,5 +106,5 @@ class Removal:
         """The quantity at a theta, where some rows weigh nothing."""
         if not np.isfinite(theta).all():
             return np.nan
-        problem = without_rows(self.engine.problem, gone)
+        problem = without_weight(self.engine.problem, gone)
         return quantity.linearize(linearize(problem, theta, self.engine.curvature)).value

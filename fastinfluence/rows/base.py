@@ -16,7 +16,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from fastinfluence.rows.features import Features
-from fastinfluence.types import IntArray
+from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
 
@@ -32,12 +32,29 @@ THREAD_BYTES = 1 << 23
 """Below this many bytes a pass costs less than starting threads."""
 
 
+class Values(NamedTuple):
+    """What belongs to the rows of one block beside X, each (b,), as the loss wants it."""
+
+    y: FloatArray
+    w: FloatArray
+    offset: FloatArray | None = None
+
+    def part(self, rows: slice | IntArray) -> Values:
+        """Those of some of the rows."""
+        offset = None if self.offset is None else self.offset[rows]
+        return Values(self.y[rows], self.w[rows], offset)
+
+
 class Block(NamedTuple):
-    """Rows ``start`` to ``stop`` of the table."""
+    """Rows ``start`` to ``stop`` of the table.
+
+    ``values`` are there where the table is read as it streams past: nobody else keeps them then.
+    """
 
     start: int
     stop: int
     X: Features
+    values: Values | None = None
 
     @property
     def rows(self) -> slice:
@@ -47,7 +64,8 @@ class Block(NamedTuple):
     def parts(self, numbers: int, at_least: int = 1) -> Iterator[Block]:
         """Parts of the block small enough for so many float64 numbers a row to be written out."""
         for at in self.X.pieces(numbers, at_least=at_least):
-            yield Block(self.start + at.start, self.start + at.stop, self.X[at])
+            values = None if self.values is None else self.values.part(at)
+            yield Block(self.start + at.start, self.start + at.stop, self.X[at], values)
 
 
 class Rows(Protocol):
@@ -117,11 +135,18 @@ def ordered_map_reduce(
 
     def span(k: int) -> T:
         at = range(ends[k], ends[k + 1])
-        return _fold((task(block(cuts[i], cuts[i + 1])) for i in at), combine)
+        return fold((task(block(cuts[i], cuts[i + 1])) for i in at), combine)
 
-    if n_threads <= 1 or len(ends) == 2:
-        return _fold(map(span, range(len(ends) - 1)), combine)
-    return _Shared(span, len(ends) - 1, combine, n_threads).result()
+    return ordered(span, len(ends) - 1, combine, n_threads)
+
+
+def ordered(
+    span: Callable[[int], T], count: int, combine: Callable[[T, T], T], n_threads: int
+) -> T:
+    """``span(0)`` to ``span(count - 1)``, made on so many threads and folded in order."""
+    if n_threads <= 1 or count == 1:
+        return fold(map(span, range(count)), combine)
+    return _Shared(span, count, combine, n_threads).result()
 
 
 class _Shared(Generic[T]):
@@ -182,7 +207,8 @@ class _Shared(Generic[T]):
             self._changed.notify_all()
 
 
-def _fold(results: Iterator[T], combine: Callable[[T, T], T]) -> T:
+def fold(results: Iterator[T], combine: Callable[[T, T], T]) -> T:
+    """All results combined, in order."""
     total = next(results)
     for result in results:
         total = combine(total, result)

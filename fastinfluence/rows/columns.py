@@ -1,0 +1,140 @@
+"""One number per row of a streamed table, made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from fastinfluence.rows.base import Block
+from fastinfluence.rows.stream import StreamRows
+from fastinfluence.types import IntArray
+
+Array = np.ndarray[Any, Any]
+
+
+class PerRow(NDArrayOperatorsMixin):
+    """What looks like an array with an entry per row, and is nowhere in memory.
+
+    Chosen rows are read when they are indexed. Elementwise functions of such arrays and numbers
+    give another one. Anything else of NumPy's gets the whole array, from one pass over the rows;
+    where ``max_memory`` has no room for it, it is refused.
+
+    Parameters
+    ----------
+    rows : StreamRows
+    of : callable
+        From a block to its entries.
+    what : str
+        For messages.
+    tail : tuple of int
+        Shape of an entry.
+    total : float, optional
+        The sum, where it is known.
+    """
+
+    def __init__(
+        self,
+        rows: StreamRows,
+        of: Callable[[Block], Array],
+        what: str,
+        tail: tuple[int, ...] = (),
+        total: float | None = None,
+    ) -> None:
+        self.rows, self.of, self._what, self._total = rows, of, what, total
+        self.shape = (rows.n_rows, *tail)
+        self.ndim = len(self.shape)
+        self.dtype = np.dtype(np.float64)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Any:
+        """The entries of some rows; what follows the first index is NumPy's business."""
+        if isinstance(rows, tuple):
+            return self[rows[0]][(slice(None), *rows[1:])]
+        if isinstance(rows, slice):
+            return self.of(self.rows.gather(rows))
+        at: IntArray = np.asarray(rows, dtype=np.intp)
+        found = self.of(self.rows.gather(at.ravel()))
+        return found.reshape(at.shape + self.shape[1:])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """The whole array, from one pass over the rows."""
+        self.rows.reserve(8 * int(np.prod(self.shape)), f"{self._what} of all {len(self)} rows")
+        out = np.empty(self.shape)
+
+        def task(block: Block) -> int:
+            out[block.rows] = self.of(block)
+            return block.stop
+
+        self.rows.map_reduce(task, max, self.rows.plan.threads)
+        return out if dtype is None else out.astype(dtype, copy=False)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs and all(map(_elementwise, inputs)):
+            parts = list(inputs)
+
+            def of(block: Block) -> Array:
+                out: Array = ufunc(*(p.of(block) if isinstance(p, PerRow) else p for p in parts))
+                return out
+
+            return PerRow(self.rows, of, self._what, self.shape[1:])
+        whole = [np.asarray(value) if isinstance(value, PerRow) else value for value in inputs]
+        return getattr(ufunc, method)(*whole, **kwargs)
+
+    # -- what NumPy's functions of the same names call -----------------------------------
+
+    def sum(self) -> float:
+        """The sum of all entries; a known one costs nothing."""
+        if self._total is not None:
+            return self._total
+        return float(self._over_blocks(np.sum, lambda a, b: a + b))
+
+    def max(self) -> float:
+        """The largest entry."""
+        return float(self._over_blocks(np.max, max))
+
+    def any(self) -> bool:
+        """Whether an entry is not zero."""
+        return bool(self._over_blocks(np.any, lambda a, b: a or b))
+
+    def argmax(self, **_: Any) -> int:
+        """Position of the first of the largest entries."""
+        return self._extreme(1.0)
+
+    def argmin(self, **_: Any) -> int:
+        """Position of the first of the smallest entries."""
+        return self._extreme(-1.0)
+
+    def astype(self, dtype: Any) -> Array:
+        """The whole array, of a type."""
+        return np.asarray(self).astype(dtype)
+
+    def _over_blocks(self, of: Callable[[Array], Any], combine: Callable[[Any, Any], Any]) -> Any:
+        def task(block: Block) -> Any:
+            return of(self.of(block))
+
+        return self.rows.map_reduce(task, combine, self.rows.plan.threads)
+
+    def _extreme(self, sign: float) -> int:
+        def task(block: Block) -> tuple[float, int]:
+            values = sign * self.of(block)
+            at = int(np.argmax(values))
+            return float(values[at]), block.start + at
+
+        def better(a: tuple[float, int], b: tuple[float, int]) -> tuple[float, int]:
+            return b if b[0] > a[0] else a
+
+        return self.rows.map_reduce(task, better, self.rows.plan.threads)[1]
+
+
+def _elementwise(value: Any) -> bool:
+    return isinstance(value, PerRow) or np.ndim(value) == 0
+
+
+def at_block(values: Any, block: Block) -> Any:
+    """The entries of a block's rows, of an array or of what only looks like one."""
+    return values.of(block) if isinstance(values, PerRow) else values[block.rows]

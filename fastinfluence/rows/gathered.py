@@ -1,0 +1,73 @@
+"""Chosen rows of a streamed table, kept while they are asked for again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.sparse import issparse, vstack
+
+from fastinfluence.rows.base import Block, Values
+from fastinfluence.rows.sources import as_rows
+from fastinfluence.types import FloatArray, IntArray
+
+
+class Gathered:
+    """The rows last asked for; those asked next are mostly some of them.
+
+    Parameters
+    ----------
+    read : callable
+        Reads the rows at increasing positions.
+    """
+
+    def __init__(self, read: Callable[[IntArray], Block]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._rows: IntArray = np.zeros(0, dtype=np.intp)
+        self._block: Block | None = None
+
+    def block(self, rows: IntArray) -> Block:
+        """The rows in the order asked for, as a block of their own from 0 on."""
+        distinct = np.unique(rows)
+        with self._lock:
+            known, block = self._rows, self._block
+        if block is None or not np.isin(distinct, known, assume_unique=True).all():
+            known, block = distinct, self._read(distinct)
+            with self._lock:
+                self._rows, self._block = known, block
+        at = np.searchsorted(known, rows)
+        return part(block, at)
+
+    @staticmethod
+    def joined(blocks: Sequence[Block]) -> Block:
+        """Blocks one after the other, as one."""
+        held = [block for block in blocks if len(block.X)] or list(blocks[:1])
+        natives = [block.X.native() for block in held]
+        whole = vstack(natives, format="csr") if issparse(natives[0]) else np.concatenate(natives)
+        X = as_rows(whole).take(slice(None))
+        values = [block.values for block in held if block.values is not None]
+        offset = None
+        if values[0].offset is not None:
+            offset = np.concatenate([v.offset for v in values if v.offset is not None])
+        y, w = (np.concatenate([v[k] for v in values]) for k in (0, 1))
+        return Block(0, len(X), X, Values(y, w, offset))
+
+
+def gathered(block: Block, rows: IntArray) -> Block:
+    """Those of a block's rows that are among the increasing positions."""
+    first, last = np.searchsorted(rows, (block.start, block.stop))
+    return part(block, rows[first:last] - block.start)
+
+
+def part(block: Block, at: IntArray) -> Block:
+    """Some rows of a block, as a block of their own from 0 on."""
+    values = None if block.values is None else block.values.part(at)
+    return Block(0, len(at), block.X[at], values)
+
+
+def column(block: Block, name: str) -> FloatArray:
+    """One of a block's values, by name."""
+    out: FloatArray = getattr(block.values, name)
+    return out

@@ -1,0 +1,129 @@
+"""Problems whose rows are streamed: as a whole, and as the small one of each block."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+
+from fastinfluence.errors import InputError
+from fastinfluence.inputs import positive_count
+from fastinfluence.problem import Problem, Spec
+from fastinfluence.progress import Progress, silent
+from fastinfluence.rows.base import Block, Rows, available_threads
+from fastinfluence.rows.columns import PerRow
+from fastinfluence.rows.gathered import column
+from fastinfluence.rows.sources import as_rows
+from fastinfluence.rows.stream import StreamRows
+from fastinfluence.rows.tables import StreamTable
+from fastinfluence.spec.oracle import Oracle
+from fastinfluence.surveys import read_table, refuse_extras, refuse_kind
+from fastinfluence.types import FloatArray, IntArray
+
+
+def build(
+    spec: Spec,
+    X: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    offset: Any = None,
+    device: str = "cpu",
+    n_threads: int | None = None,
+    progress: Progress = silent,
+) -> Problem:
+    """The problem of arrays, or of a table that is streamed; one clear InputError otherwise."""
+    if not isinstance(X, StreamTable):
+        if y is None and not isinstance(spec, Oracle):
+            raise InputError("y is needed: one target for each row of X")
+        return Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
+    if device != "cpu":
+        refuse_kind(f'device="{device}"')
+    if isinstance(spec, Oracle):
+        refuse_kind("an oracle")
+    refuse_extras(y=y, sample_weight=sample_weight, offset=offset)
+    threads = available_threads() if n_threads is None else positive_count(n_threads, "n_threads")
+    rows, codec = read_table(X, spec.loss, threads, progress, None)
+    return Problem(
+        spec=spec,
+        rows=cast("Rows", rows),
+        codec=codec,
+        feature_names=rows.source.feature_names,
+        labels=None,
+        named=True,
+        library="numpy",
+        n_threads=threads,
+        transform=rows.source.transform,
+        **_columns(rows),
+    )
+
+
+def _columns(rows: StreamRows) -> dict[str, Any]:
+    """Targets, weights and offsets as arrays that are nowhere in memory."""
+
+    def of(name: str, what: str, total: float | None = None) -> PerRow:
+        return PerRow(rows, partial(column, name=name), what, total=total)
+
+    return {
+        "y": of("y", "targets"),
+        "w": of("w", "weights", rows.total_weight),
+        "offset": of("offset", "offsets") if rows.source.has_offset else None,
+    }
+
+
+def stream_of(problem: Problem) -> StreamRows | None:
+    """The problem's rows where they are streamed."""
+    return problem.rows if isinstance(problem.rows, StreamRows) else None
+
+
+def template(problem: Problem) -> Problem:
+    """What the problems of all blocks have in common: no penalty, and the weight of the whole."""
+    spec: Any = problem.spec
+    nobody = np.zeros(0)
+    return replace(
+        problem,
+        spec=replace(spec, l2=0.0),
+        rows=as_rows(np.zeros((1, problem.rows.n_features))),
+        y=nobody,
+        w=nobody,
+        offset=None,
+        n_threads=1,
+        transform=None,
+        total_weight=problem.W,
+    )
+
+
+def of_block(common: Problem, block: Block) -> Problem:
+    """One block's rows as a problem of their own; sums over blocks are those of the whole."""
+    values = block.values
+    assert values is not None, "a block of a streamed table brings its values"
+    rows = as_rows(block.X.native())
+    return replace(
+        common, rows=rows, y=values.y, w=values.w, offset=values.offset, first_row=block.start
+    )
+
+
+def sampled(problem: Problem, most: int) -> Problem:
+    """A streamed problem's first rows as one in memory; any other is handed back as it is."""
+    stream = stream_of(problem)
+    if stream is None:
+        return problem
+    block = stream.gather(np.arange(min(most, stream.n_rows)))
+    return replace(of_block(problem, block), first_row=0)
+
+
+def block_weights(problem: Problem, block: Block) -> FloatArray:
+    """Weights of a block's rows, shape (b,)."""
+    return problem.w[block.rows] if block.values is None else block.values.w
+
+
+def without_weight(problem: Problem, rows: IntArray) -> Problem:
+    """The same problem with the rows' weights set to zero."""
+    stream = stream_of(problem)
+    if stream is not None:
+        silenced = stream.silence(rows)
+        return replace(problem, rows=cast("Rows", silenced), **_columns(silenced))
+    w = problem.w.copy()
+    w[rows] = 0.0
+    return replace(problem, w=w)
