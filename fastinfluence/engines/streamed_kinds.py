@@ -89,8 +89,10 @@ class StreamedMLP(Streamed, MLPEngine):
 
     def sampled_product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
         """Σ_k scale_k ∇²l_{rows_k} V over the named rows, shape (p, t)."""
-        return self.row_curvature.product(V, rows, scale)
+        out: FloatArray = self.row_curvature.product(V, rows, scale)
+        return out
 
     def sampled_matrix(self, rows: IntArray, scale: FloatArray) -> FloatArray:
         """Σ_k scale_k ∇²l_{rows_k} itself, shape (p, p)."""
-        return self.row_curvature.matrix(rows, scale)
+        out: FloatArray = self.row_curvature.matrix(rows, scale)
+        return out

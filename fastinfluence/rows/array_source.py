@@ -43,9 +43,8 @@ class ArraySource:
     @property
     def row_bytes(self) -> int:
         """Bytes of X in one row, about."""
-        return max(
-            1, round(self.X.shape[1] * self.density * (12 if self.sparse else self.X.itemsize))
-        )
+        entry = 12 if self.sparse else int(self.X.dtype.itemsize)
+        return max(1, round(float(self.X.shape[1]) * self.density * entry))
 
     @property
     def sparse(self) -> bool:

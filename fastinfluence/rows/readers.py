@@ -191,7 +191,7 @@ class SpooledReader(Reader):
     def ahead(self, columns: Sequence[str]) -> int:
         """A batch is read whole."""
         largest = max(self._sizes)
-        return largest * sum(8 for _ in self.schema)
+        return 8 * largest * len(self.schema)
 
 
 class CSVReader(Reader):

@@ -244,7 +244,8 @@ class StreamRows:
         def both(a: list[Block], b: list[Block]) -> list[Block]:
             return a + b
 
-        return Gathered.joined(self.map_units(task, both, self.plan.threads, holding, "gathering"))
+        found = self.map_units(task, both, self.plan.threads, holding, "gathering")
+        return Gathered.joined(found)
 
     # -- what may be kept --------------------------------------------------------------
 
