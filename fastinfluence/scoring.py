@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -69,26 +71,46 @@ def stream_scores(
     ``direct`` (t, n) is the derivative of each quantity with respect to each row's sample
     weight at fixed theta, for quantities that hold the weights themselves.
     """
-    scale = Scale.of(effect, engine)
-    shift = S.T @ engine.fold
-    n = engine.problem.n_rows
-    collector = sink.open(S.shape[1], n, 1.0 if effect == "removal" else -1.0)
+    scale, problem = Scale.of(effect, engine), engine.problem
 
-    def add(part: Block) -> None:
-        raw = engine.row_dot(part, S)
+    def raw(part: Block) -> FloatArray:
+        out = engine.row_dot(part, S)
         if direct is not None:
-            raw -= engine.problem.W * direct[:, part.rows]
-        collector.add(part.start, raw, shift, scale[part.rows])
+            out -= problem.W * direct[:, part.rows]
+        return out
 
-    def task(block: Block) -> int:
-        for part in block.parts(S.shape[1]):
-            add(part)
-        if progress is not None:
-            progress("scoring", block.stop, n)
-        return block.stop
+    numbers = S.shape[1]
+    return _stream(raw, S.T @ engine.fold, scale, sink, "scoring", numbers, progress=progress)
 
-    engine.problem.rows.map_reduce(task, lambda _, stop: stop, 1)
-    return collector.result()
+
+def _stream(
+    raw: Callable[[Block], FloatArray],
+    shift: FloatArray,
+    scale: Scale,
+    sink: Sink[R],
+    phase: str,
+    numbers: int,
+    at_least: int = 1,
+    progress: Progress | None = None,
+) -> R:
+    """``raw`` scores (t, b) of all rows into the sink, those apart that it has already.
+
+    It is called with parts of blocks, of ``numbers`` float64 a row and ``at_least`` so many rows.
+    """
+    rows, n = scale.problem.rows, scale.problem.n_rows
+    sign = 1.0 if scale.effect == "removal" else -1.0
+    with closing(sink.open(len(shift), n, sign)) as collector:
+
+        def task(block: Block) -> int:
+            for part in block.parts(numbers, at_least):
+                if collector.wanted(part.start, part.stop):
+                    collector.add(part.start, raw(part), shift, scale[part.rows])
+            if progress is not None:
+                progress(phase, block.stop, n)
+            return block.stop
+
+        rows.map_reduce(task, lambda _, stop: stop, 1)
+        return collector.result()
 
 
 def refuse_dear(engine: Engine, solver: Solver) -> None:
@@ -108,25 +130,23 @@ def refuse_dear(engine: Engine, solver: Solver) -> None:
 
 
 def self_influence(
-    engine: Engine, prepared: Prepared, effect: Effect, progress: Progress | None = None
-) -> FloatArray:
-    """Every row's effect on its own loss: scale_i · ∇l_iᵀ H⁻¹ g_i, shape (n,)."""
-    scale = Scale.of(effect, engine)
-    n, out = engine.problem.n_rows, np.empty(engine.problem.n_rows)
+    engine: Engine,
+    prepared: Prepared,
+    effect: Effect,
+    sink: Sink[R],
+    progress: Progress | None = None,
+) -> R:
+    """Every row's effect on its own loss, scale_i · ∇l_iᵀ H⁻¹ g_i, into the sink with t = 1."""
+    scale, p = Scale.of(effect, engine), engine.n_params
     from_fold = prepared.apply(engine.fold[:, None])[:, 0]
 
-    def task(block: Block) -> int:
-        for part in block.parts(engine.n_params, SIDES):
-            own = engine.block_gradients(part)
-            solved = prepared.apply(np.ascontiguousarray(own.T))
-            quadratic = np.einsum("ij,ji->i", own, solved)
-            out[part.rows] = scale[part.rows] * (quadratic + own @ from_fold)
-        if progress is not None:
-            progress("self-influence", block.stop, n)
-        return block.stop
+    def raw(part: Block) -> FloatArray:
+        own = engine.block_gradients(part)
+        solved = prepared.apply(np.ascontiguousarray(own.T))
+        quadratic = np.einsum("ij,ji->i", own, solved)
+        return np.asarray(quadratic + own @ from_fold)[None]
 
-    engine.problem.rows.map_reduce(task, lambda _, stop: stop, 1)
-    return out
+    return _stream(raw, np.zeros(1), scale, sink, "self-influence", p, SIDES, progress)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from fastinfluence.fingerprints import Digest, of_json
 from fastinfluence.rows.features import Features
 from fastinfluence.types import IntArray
 
@@ -86,6 +87,24 @@ class Rows(Protocol):
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the table, whatever its layout in memory; a pass over the rows."""
+
+
+def fingerprint_of(rows: Rows) -> str:
+    """:meth:`Rows.fingerprint` from the rows themselves, block by block."""
+    table = f"{rows.n_rows} {rows.n_features}"
+    digests: dict[str, Digest] = {}
+
+    def task(block: Block) -> int:
+        for name, numbers in block.X.stored().items():
+            about = f"{name} of {table}: {numbers.dtype.str} {numbers.shape[1:]}"
+            digests.setdefault(name, Digest(about)).add(numbers)
+        return block.stop
+
+    rows.map_reduce(task, max, 1)  # one thread: in the order of the rows
+    return of_json({name: digest.hexdigest() for name, digest in digests.items()})
 
 
 def available_threads() -> int:
