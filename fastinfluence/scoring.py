@@ -180,7 +180,6 @@ def self_influence(
         quadratic = np.einsum("ij,ji->i", own, solved)
         return np.asarray(quadratic + own @ from_fold)[None]
 
-    problem = engine.problem
     return _stream(engine, raw, np.zeros(1), scale, sink, "self-influence", p, SIDES, progress)
 
 
