@@ -102,12 +102,11 @@ def passes(folder: Path, threads: int) -> dict[str, Any]:
     for one in (warm, table):
         infl = fi.Influence(spec, one, theta=theta, n_threads=threads)
         engine = infl._engine
-        v = np.ones((COLUMNS + 1, 1))
         kinds: dict[str, Callable[[], Any]] = {
             "decode (pyarrow, files side by side)": lambda: decode(files, threads),
             "decode (pyarrow, columns side by side)": lambda: decode_by_columns(files, threads),
             "linearise": lambda engine=engine: engine.at(theta),
-            "HVP": lambda engine=engine: engine.hvp(v),
+            "HVP": lambda engine=engine: engine.hvp(np.ones((COLUMNS + 1, 1))),
             "Hessian": lambda engine=engine: engine.hessian(),
             "self-influence, top 10": lambda infl=infl: infl.self_influence(out=fi.TopK(TOP)),
             "100 test rows, top 10": lambda infl=infl: infl.on_loss(X, y, out=fi.TopK(TOP)),
