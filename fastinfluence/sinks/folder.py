@@ -10,7 +10,8 @@ from fastinfluence.errors import InputError
 from fastinfluence.files import FolderLock, storage_errors, unfinished, whole_file
 from fastinfluence.sinks.plan import FORMAT, Plan, refuse_changed
 
-MANIFEST = "manifest.json"
+MANIFEST = "_manifest.json"
+"""With an underscore: readers of the folder as one Parquet table pass over it."""
 OURS = (MANIFEST, "scores-*")
 """Patterns of the names of files that are written here."""
 

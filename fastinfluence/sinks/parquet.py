@@ -36,7 +36,7 @@ class ParquetSink:
     Columns are ``row`` (position in the training table), ``id`` (the table's own row labels,
     where it has other ones than positions), and a float64 for each quantity asked about:
     ``score`` for one, ``score_0`` … for several, ``score_0_<class>`` … for predictions of several
-    classes. ``manifest.json`` holds the effect and its sign, the settings, and fingerprints of all
+    classes. ``_manifest.json`` holds the effect and its sign, the settings, and fingerprints of all
     that the scores were computed from.
 
     Needs pyarrow: ``pip install 'fastinfluence[parquet]'``.
