@@ -1,6 +1,7 @@
 """Scores in a Parquet dataset: the numbers of the array, named, typed and explained."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from cases import CASES, build
 
 import fastinfluence as fi
+from fastinfluence.sinks.plan import default_cuts
 
 WEIGHTED = next(c for c in CASES if c.name == "logistic sum weighted")
 SMALL = {"rows_per_part": 16}
@@ -138,9 +140,7 @@ def test_every_part_says_what_it_is(tmp_path):
         assert "Koh & Liang" in told["sign"]
 
 
-def test_memory_is_that_of_a_part():
-    from fastinfluence.sinks.plan import default_cuts
-
+def test_parts_are_of_a_size():
     for n, t in ((10, 1), (50_000_000, 1), (3_000_000, 100), (1000, 100_000)):
         cuts = np.array(default_cuts(n, t))
         assert cuts[0] == 0
@@ -149,6 +149,22 @@ def test_memory_is_that_of_a_part():
         assert (rows > 0).all()
         assert rows.max() * t <= max(1 << 22, 256 * t)
     assert len(default_cuts(50_000_000, 1)) - 1 == 48
+
+
+@pytest.mark.parametrize("sink", ["parts", "matrix"])
+def test_memory_is_that_of_a_part(sink, tmp_path):
+    """Of 32 MB of scores a part of 0.64 MB is held, beside a block of 4 MiB being scored."""
+    n, t = 100_000, 40
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(n, 2)), rng.normal(size=n)
+    infl = fi.Influence(fi.GLM("squared", l2=0.1, fit_intercept=False), X, y, 0.9 * (X.T @ y) / n)
+    out = fi.ParquetSink(tmp_path, rows_per_part=2_000) if sink == "parts" else None
+    infl.on_loss(X[:2], y[:2])
+    tracemalloc.start()
+    infl.on_loss(X[:t], y[:t], out=out)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (peak < 16e6) == (sink == "parts"), peak
 
 
 def test_strongest_rows_of_self_influence():

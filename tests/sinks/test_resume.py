@@ -222,6 +222,13 @@ def test_an_incomplete_dataset_is_not_read_as_one(begun):
     refusal.check(lambda: fi.ParquetScores.open(begun), words)
 
 
+def test_a_manifest_that_was_changed_by_hand(begun):
+    for text in ('{"format": 1}', '{"format": 1, "id_type": null, "cuts": 3, "columns": []}'):
+        (begun / "_manifest.json").write_text(text)
+        refusal.check(lambda: fi.ParquetScores.open(begun), ["_manifest.json is damaged"])
+        refusal.check(lambda: score(model(), begun), ["cannot be resumed"])
+
+
 def test_a_complete_dataset_is_opened_later(begun):
     scores = score(model(), begun)
     again = fi.ParquetScores.open(str(begun))
