@@ -4,6 +4,7 @@ Each writer is a child process, ended by SIGKILL once a random number of parts h
 random moment later. After each kill every file under a final name must be whole.
 """
 
+import io
 import os
 import signal
 import sys
@@ -14,8 +15,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 import fastinfluence as fi
+from fastinfluence import files
 
-N, KILLS, ROWS = 60_000, 10, 400
+N, KILLS, ROWS = 40_000, 10, 400
 
 
 def model():
@@ -35,6 +37,15 @@ def score(folder, resume):
     return infl.on_loss(X_test, y_test, out=fi.ParquetSink(folder, resume, ROWS))
 
 
+class SlowDisk(io.FileIO):
+    """A file that is written without a buffer, and slowly: most kills fall in the middle of one."""
+
+    def write(self, data):
+        written = super().write(data)
+        time.sleep(1e-3)
+        return written
+
+
 def parts(folder):
     return sorted(folder.glob("*.parquet"))
 
@@ -42,9 +53,10 @@ def parts(folder):
 def kill_one(folder, rng):
     """Start a writer, kill it in the middle, and return how many parts it added."""
     before = len(parts(folder))
-    wanted, pause = before + int(rng.integers(0, 9)), rng.uniform(0, 4e-3)
+    wanted, pause = before + int(rng.integers(0, 7)), rng.uniform(0, 1e-2)
     child = os.fork()
     if not child:
+        files.open = SlowDisk
         try:
             score(folder, resume=True)
         finally:
