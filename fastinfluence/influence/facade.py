@@ -11,6 +11,7 @@ from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
 from fastinfluence.influence.replacements import Replacements
+from fastinfluence.influence.saving import Saving
 from fastinfluence.influence.sources import Sources
 from fastinfluence.influence.statistics import Statistics
 from fastinfluence.influence.subsets import Subsets
@@ -26,7 +27,7 @@ from fastinfluence.streaming import build
 from fastinfluence.types import FloatArray
 
 
-class Influence(Statistics, Subsets, Replacements, Sources):
+class Influence(Statistics, Subsets, Replacements, Sources, Saving):
     """Influence of training rows on a fitted model (Koh & Liang 2017).
 
     Never fits: ``theta`` is taken as it is. Use :meth:`fit` to fit, :meth:`from_estimator` for
