@@ -36,6 +36,14 @@ DEVICES = ("cpu", "cuda")
 Spec: TypeAlias = GLM | MLP | Oracle
 
 
+def check_spec(spec: Spec) -> None:
+    """InputError for what is no specification of a model."""
+    if not isinstance(spec, (GLM, MLP, Oracle)):
+        raise InputError(
+            f"spec is a {type(spec).__name__}: pass fi.GLM(...), fi.MLP(...) or fi.Oracle(...)"
+        )
+
+
 @dataclass(frozen=True)
 class TestRows:
     """Test rows checked against the training table: X (t, d), y (t,) or None, offset (t,).
@@ -134,10 +142,7 @@ class Problem:
         transform: Callable[[Any], Any] | None = None,
     ) -> Problem:
         """Check everything the caller gave; raise one clear InputError, or return a Problem."""
-        if not isinstance(spec, (GLM, MLP, Oracle)):
-            raise InputError(
-                f"spec is a {type(spec).__name__}: pass fi.GLM(...), fi.MLP(...) or fi.Oracle(...)"
-            )
+        check_spec(spec)
         if one_of(device, DEVICES, "device") != "cpu":
             raise UnsupportedError('device="cuda" is not available in this version: use "cpu"')
         threads = (

@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 
 from fastinfluence.errors import InputError
-from fastinfluence.inputs import positive_count
-from fastinfluence.problem import Problem, Spec
+from fastinfluence.inputs import one_of, positive_count
+from fastinfluence.problem import DEVICES, Problem, Spec, check_spec
 from fastinfluence.progress import Progress, silent
 from fastinfluence.rows.base import Block, Rows, available_threads
 from fastinfluence.rows.columnar import held
@@ -39,7 +39,8 @@ def build(
         if y is None and not isinstance(spec, Oracle):
             raise InputError("y is needed: one target for each row of X")
         return Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
-    if device != "cpu":
+    check_spec(spec)
+    if one_of(device, DEVICES, "device") != "cpu":
         refuse_kind(f'device="{device}"')
     if isinstance(spec, Oracle):
         refuse_kind("an oracle")
