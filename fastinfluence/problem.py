@@ -14,6 +14,7 @@ from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.fingerprints import of_arrays
 from fastinfluence.inputs import (
     check_finite_rows,
+    check_spec,
     checked_offset,
     checked_weights,
     listed,
@@ -36,14 +37,6 @@ from fastinfluence.types import FloatArray, IntArray
 
 DEVICES = ("cpu", "cuda")
 Spec: TypeAlias = GLM | MLP | Oracle
-
-
-def check_spec(spec: Spec) -> None:
-    """InputError for what is no specification of a model."""
-    if not isinstance(spec, (GLM, MLP, Oracle)):
-        raise InputError(
-            f"spec is a {type(spec).__name__}: pass fi.GLM(...), fi.MLP(...) or fi.Oracle(...)"
-        )
 
 
 @dataclass(frozen=True)

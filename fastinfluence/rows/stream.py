@@ -24,6 +24,7 @@ from fastinfluence.rows.base import Block, Values, fold, ordered
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.gathered import Gathered, gathered
 from fastinfluence.rows.memory import Plan, shown
+from fastinfluence.rows.overlay import Replaced
 from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
@@ -103,6 +104,8 @@ class StreamRows:
         Told of every block: (phase, rows done, n).
     silenced : ndarray of int
         Rows that weigh nothing, increasing.
+    changed : tuple of Replaced
+        Rows that others stand for, later ones last.
     """
 
     source: Source
@@ -111,6 +114,7 @@ class StreamRows:
     plan: Plan
     progress: Progress = silent
     silenced: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    changed: tuple[Replaced, ...] = ()
 
     # -- what every source of rows tells -----------------------------------------------
 
@@ -154,7 +158,7 @@ class StreamRows:
         def task(unit: Unit, blocks: Iterator[Block]) -> list[int]:
             sums = [0] * 6
             for block in blocks:
-                for k, part in enumerate(_contents(block)):
+                for k, part in enumerate(block.contents()):
                     sums[k] = zlib.crc32(part, sums[k])
             return [unit.stop, *sums]
 
@@ -214,8 +218,10 @@ class StreamRows:
         if last > first:
             w = w.copy()
             w[self.silenced[first:last] - start] = 0.0
-        y = self.encode(raw.y, len(raw.X))
-        return Block(start, stop, raw.X, Values(y, w, raw.offset, raw.ids))
+        X, y = raw.X, self.encode(raw.y, len(raw.X))
+        for new in self.changed:
+            X, y = new.into(start, X, y)
+        return Block(start, stop, X, Values(y, w, raw.offset, raw.ids))
 
     # -- chosen rows -------------------------------------------------------------------
 
@@ -228,7 +234,7 @@ class StreamRows:
 
         Units that hold none of them are not read.
         """
-        wanted = np.arange(self.n_rows)[rows] if isinstance(rows, slice) else rows
+        wanted = np.arange(*rows.indices(self.n_rows)) if isinstance(rows, slice) else rows
         return self._gathered.block(wanted)
 
     @cached_property
@@ -268,6 +274,10 @@ class StreamRows:
                 "fi.TopK(k), ask about fewer rows, or raise max_memory"
             )
 
+    def replaced(self, rows: IntArray, X: Features, y: FloatArray | None) -> StreamRows:
+        """The same table with others in the place of some distinct rows; y as the loss has it."""
+        return replace(self, changed=(*self.changed, Replaced.of(rows, X, y)))
+
     def silence(self, rows: IntArray) -> StreamRows:
         """The same table with some rows weighing nothing."""
         gone = np.setdiff1d(rows, self.silenced)
@@ -277,17 +287,6 @@ class StreamRows:
             silenced=np.union1d(self.silenced, gone).astype(np.intp),
             total_weight=self.total_weight - lost,
         )
-
-
-def _contents(block: Block) -> Iterator[Any]:
-    """What a block holds, as buffers that put one after the other give the unit's."""
-    stored, values = list(block.X.stored().values()), block.values
-    yield from map(np.ascontiguousarray, stored)
-    yield from [b""] * (3 - len(stored))
-    if values is not None:
-        yield np.ascontiguousarray(values.y)
-        yield np.ascontiguousarray(values.w)
-        yield b"" if values.offset is None else np.ascontiguousarray(values.offset)
 
 
 def _folded(
