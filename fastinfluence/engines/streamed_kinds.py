@@ -14,9 +14,10 @@ from fastinfluence.engines.multinomial import MultinomialEngine
 from fastinfluence.engines.streamed import Local, Streamed, Totals
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.rows.base import Block
+from fastinfluence.rows.columns import at_block
 from fastinfluence.spec.line import REAL_LINE
 from fastinfluence.spec.mlp import MLP
-from fastinfluence.types import FloatArray, IntArray
+from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 
 class BlockGLM(GLMEngine):
@@ -60,10 +61,16 @@ class BlockGLM(GLMEngine):
         kernel = pointwise.kernel(self._program, outputs)
         kernel(self.f[:, None], problem.y, self._params, *(out[:, None] for out in made))
         if not problem.w.all():  # rows of weight zero may lie outside the loss's domain
-            wild = (problem.w == 0) & ~np.all([np.isfinite(out) for out in made], axis=0)
             for out in made:
-                out[wild] = 0.0
+                out[self._wild] = 0.0
         return made
+
+    @cached_property
+    def _wild(self) -> BoolArray:
+        """Which rows of weight zero lie outside the loss's domain: there they count as flat."""
+        found = self.row_pointwise(np.arange(len(self.f)), "value", "d1", self._second)
+        finite: BoolArray = np.all([np.isfinite(out) for out in found], axis=0)
+        return np.asarray((self.problem.w == 0) & ~finite)
 
 
 def _glm_totals(local: Local, block: Block) -> Totals:
@@ -88,6 +95,10 @@ class StreamedGLM(Streamed, GLMEngine):  # type: ignore[override]  # sums made w
             np.arange(len(rows)), *outputs
         )
         return out
+
+    def weighted_gram(self, scale: Any) -> FloatArray:
+        """Σ_i scale_i x_i x_iᵀ with the intercept's column of ones, shape (p, p)."""
+        return self.sum(lambda engine, block: engine.weighted_gram(at_block(scale, block)))
 
     def _set_up(self) -> None:
         self.f, self.d1, self.d2 = (self.per_row(name) for name in ("f", "d1", "d2"))

@@ -96,7 +96,7 @@ class Influence(Statistics, Subsets, Replacements, Sources, Saving):
     ) -> None:
         settings = Settings.of(solver, damping, curvature, progress)
         if theta is None:
-            raise InputError("theta is needed: Influence never fits; use fi.Influence.fit to fit")
+            raise InputError("theta=… is needed: Influence never fits; fi.Influence.fit does")
         spec = spec.sized(theta) if isinstance(spec, Oracle) else spec
         problem = build(spec, X, y, sample_weight, offset, device, n_threads, settings.progress)
         self._start(problem, _theta_for(problem, theta), settings, refit)

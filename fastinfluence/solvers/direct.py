@@ -92,7 +92,7 @@ class PreparedDirect:
     @cached_property
     def inverse_root(self) -> FloatArray | None:
         """R (p, p) with H⁻¹ = RRᵀ, or None where H is not positive definite, or large."""
-        return self.factor.inverse_root() if len(self._matrix) <= ROOT_BELOW else None
+        return self.factor.inverse_root() if len(self.matrix) <= ROOT_BELOW else None
 
     def solve(self, B: FloatArray) -> Solution:
         """H⁻¹ B, shape (p, t), with residuals against the dense matrix."""
