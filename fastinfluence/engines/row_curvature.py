@@ -43,16 +43,11 @@ class RowTable:
         self.rows.map_reduce(task, lambda _, stop: stop, self.problem.n_threads)
         return out
 
-    @cached_property
+    @property
     def in_place(self) -> FloatArray | CSRFeatures | None:
         """The table itself where a kernel can read it: sparse, or dense in native row order."""
-        if isinstance(self.rows, CSRRows):
-            whole = self.rows.take(slice(None))
-            return whole if isinstance(whole, CSRFeatures) else None
-        if not isinstance(self.rows, DenseRows):
-            return None
-        X = self.rows.X
-        return X if X.flags.c_contiguous and X.dtype == self.rows.dtype else None
+        table: FloatArray | CSRFeatures | None = getattr(self.rows, "in_place", None)
+        return table
 
     def gathered(self, rows: IntArray) -> Iterator[tuple[slice, FloatArray, IntArray]]:
         """Parts of the drawn rows (T, b), copied: which steps, the copies, each step's places."""
