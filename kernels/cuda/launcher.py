@@ -127,6 +127,12 @@ def launch(
     function(_pair(grid), _pair(threads), tuple(values), shared_mem=shared)
 
 
+SHARED_BYTES = 40 << 10
+"""Dynamic shared memory that every device offers beside what the kernels declare."""
+WORK_BYTES = 64 << 20
+"""What the results of single blocks may take before they are added."""
+
+
 def add_partials(work: Array, out: Array) -> None:
     """Add the rows of ``work`` (blocks, width) to ``out`` (width,), in their order."""
     blocks, width = work.shape

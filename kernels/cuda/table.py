@@ -12,6 +12,10 @@ NONE: frozenset[str] = frozenset()
 SUMS = frozenset({"cvt", "add", "mul", "fma"})
 """Stored numbers are widened, multiplied and added."""
 SIZES = SUMS | {"abs"}
+CURVES = SUMS | {"sub"}
+RECURSIONS = CURVES | {"abs", "neg", "setp"}
+RANKS = SUMS | {"setp", "neg"}
+"""And compared."""
 ANY = frozenset({"*"})
 """Whatever a loss computes."""
 
@@ -30,5 +34,24 @@ KERNELS: dict[str, Kernel] = {
     "hvp_long_rows": Kernel("glm.cu", SUMS),
     "linear_rows": Kernel("glm.cu", SUMS),
     "gradient_rows": Kernel("glm.cu", SIZES),
-    "pointwise": Kernel("generated", ANY),
+    "pointwise": Kernel("", ANY),
+    "csr_linear": Kernel("csr.cu", SUMS),
+    "csr_scatter": Kernel("csr.cu", SUMS),
+    "csr_gradient": Kernel("csr.cu", SIZES),
+    "csr_gram": Kernel("csr.cu", SUMS),
+    "softmax": Kernel("multinomial.cu", ANY),
+    "probabilities": Kernel("multinomial.cu", ANY),
+    "curve": Kernel("multinomial.cu", CURVES),
+    "contract": Kernel("multinomial.cu", SUMS),
+    "scale_layer": Kernel("mlp.cu", NONE),
+    "bend_layer": Kernel("mlp.cu", NONE),
+    "pair_units": Kernel("mlp.cu", NONE),
+    "recurse": Kernel("lissa.cu", RECURSIONS),
+    "recurse_csr": Kernel("lissa.cu", RECURSIONS),
+    "recurse_classes": Kernel("multinomial_lissa.cu", RECURSIONS),
+    "recurse_classes_csr": Kernel("multinomial_lissa.cu", RECURSIONS),
+    "finish": Kernel("scores.cu", SUMS),
+    "sums": Kernel("scores.cu", SUMS),
+    "list_extremes": Kernel("scores.cu", RANKS),
+    "merge_lists": Kernel("scores.cu", RANKS),
 }

@@ -146,6 +146,8 @@ static unsigned __ballot_sync(unsigned mask, int predicate)
     return out;
 }
 
+static int __ffs(int bits) { return __builtin_ffs(bits); }
+
 static long long __double_as_longlong(double x)
 {
     long long out;
@@ -158,13 +160,6 @@ static double __longlong_as_double(long long x)
     double out;
     memcpy(&out, &x, sizeof out);
     return out;
-}
-
-template <class T, class U> static T atomicMin(T *at, U value)
-{
-    const T old = *at;
-    *at = (T)value < old ? (T)value : old;
-    return old;
 }
 
 // -- blocks and fibers ----------------------------------------------------------------------

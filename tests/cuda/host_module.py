@@ -13,12 +13,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
+import pytest
 
 HEADER = Path(__file__).with_name("cuda_host.h")
 ORDERS = {"forward": 0, "backward": 1, "scrambled": 2}
@@ -160,7 +162,7 @@ def _build(text: str, options: tuple[str, ...], library: Path) -> None:
 def stand_in() -> ModuleType:
     """What launching needs of CuPy, on NumPy arrays; ``empty`` hands out poison."""
     module = ModuleType("cupy")
-    same = ("float32", "float64", "int64", "zeros", "ascontiguousarray", "asarray")
+    same = ("arange", "float32", "float64", "int64", "zeros", "ascontiguousarray", "asarray")
     for name in same:
         setattr(module, name, getattr(np, name))
     module.empty = _poisoned
@@ -168,6 +170,23 @@ def stand_in() -> ModuleType:
     module.RawModule = HostModule
     module.cuda = SimpleNamespace(Device=lambda: SimpleNamespace(id=0))
     return module
+
+
+@pytest.fixture(params=ORDERS)
+def on_host(request, monkeypatch):
+    """Launch on the CPU, the threads of each block in one order after another."""
+    if compiler() is None:
+        pytest.skip("g++ is not installed: it runs the CUDA kernels on the CPU")
+    monkeypatch.setitem(sys.modules, "cupy", stand_in())
+    with order(request.param):
+        yield
+
+
+def close(found, expected, bound=1e-11):
+    """Whether numbers agree to a share of the largest, NaN being nowhere."""
+    assert np.isfinite(found).all()
+    size = np.abs(expected).max(initial=1e-300)
+    np.testing.assert_array_less(np.abs(found - expected), bound * size + 1e-300)
 
 
 def _poisoned(shape, dtype=np.float64) -> np.ndarray:
