@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -119,7 +119,7 @@ def to_host(values: T) -> T:
     if on_device(values):
         out: T = _cupy().asnumpy(values)
         return out
-    return _mapped(to_host, values)
+    return cast("T", _mapped(to_host, values))
 
 
 def _mapped(function: Any, values: Any) -> Any:

@@ -7,13 +7,14 @@ from typing import TypeVar
 
 import numpy as np
 
+from fastinfluence.backend import contiguous, to_host
 from fastinfluence.curvature import Curvature
 from fastinfluence.engines.base import Engine
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.rows.base import Block
-from fastinfluence.sinks import Sink
+from fastinfluence.sinks import Sink, opened
 from fastinfluence.solvers.base import Prepared, Solver
 from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.sketch import normal_draws
@@ -53,7 +54,7 @@ class Scale:
     def __getitem__(self, rows: slice | IntArray) -> FloatArray:
         """The factors of some rows, shape (k,)."""
         w = self.problem.w[rows]
-        return w / self.problem.W if self.effect == "removal" else -np.ones(len(w))
+        return w / self.problem.W if self.effect == "removal" else -np.ones_like(w)
 
 
 def stream_scores(
@@ -69,10 +70,16 @@ def stream_scores(
     ``direct`` (t, n) is the derivative of each quantity with respect to each row's sample
     weight at fixed theta, for quantities that hold the weights themselves.
     """
+    device = getattr(engine, "device", None)
+    if device is not None:  # a view: the pass runs there
+        up = device.problem.backend.array
+        through = None if direct is None else up(direct)
+        return to_host(stream_scores(device, up(S), effect, sink, through, progress))
     scale = Scale.of(effect, engine)
     shift = S.T @ engine.fold
     n = engine.problem.n_rows
-    collector = sink.open(S.shape[1], n, 1.0 if effect == "removal" else -1.0)
+    sign = 1.0 if effect == "removal" else -1.0
+    collector = opened(sink, S.shape[1], n, sign, engine.problem.backend)
 
     def add(part: Block) -> None:
         raw = engine.row_dot(part, S)
@@ -112,13 +119,14 @@ def self_influence(
 ) -> FloatArray:
     """Every row's effect on its own loss: scale_i · ∇l_iᵀ H⁻¹ g_i, shape (n,)."""
     scale = Scale.of(effect, engine)
-    n, out = engine.problem.n_rows, np.empty(engine.problem.n_rows)
+    n = engine.problem.n_rows
+    out: FloatArray = engine.problem.backend.xp.empty(n)
     from_fold = prepared.apply(engine.fold[:, None])[:, 0]
 
     def task(block: Block) -> int:
         for part in block.parts(engine.n_params, SIDES):
             own = engine.block_gradients(part)
-            solved = prepared.apply(np.ascontiguousarray(own.T))
+            solved = prepared.apply(contiguous(own.T))
             quadratic = np.einsum("ij,ji->i", own, solved)
             out[part.rows] = scale[part.rows] * (quadratic + own @ from_fold)
         if progress is not None:
@@ -156,7 +164,7 @@ def sketched_self_influence(
     """:func:`self_influence` from k solves instead of n; the penalty's term is not estimated."""
     scale = Scale.of(effect, engine)[:]
     n, done = engine.problem.n_rows, 0
-    quadratic, along = np.zeros(n), np.zeros(n)
+    quadratic, along = (engine.problem.backend.xp.zeros(n) for _ in range(2))
     fold = prepared.apply(engine.fold[:, None])
     for draws in normal_draws(operator, prepared, k, seed):
         _add_squares(engine, np.concatenate([draws, fold], axis=1), quadratic, along)

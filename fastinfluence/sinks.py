@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
+from fastinfluence.backend import CPU, Backend, backend_of, contiguous, namespace, to_host
 from fastinfluence.inputs import positive_count
-from fastinfluence.kernels.cpu import scores as kernels
 from fastinfluence.types import FloatArray, IntArray
 
 R_co = TypeVar("R_co", covariant=True)
@@ -29,13 +29,40 @@ class Collector(Protocol[R_co]):
 
 
 class Sink(Protocol[R_co]):
-    """A frozen description of what to collect."""
+    """A frozen description of what to collect.
+
+    One whose collector takes arrays of any device as they are has a class attribute
+    ``anywhere = True``; others are handed blocks in the host's memory.
+    """
 
     def open(self, n_tests: int, n_rows: int, sign: float) -> Collector[R_co]:
         """Start collecting scores of ``n_tests`` quantities for ``n_rows`` rows.
 
         ``sign`` is 1 where a helpful row's score is large (removal), −1 where it is small.
         """
+
+
+def opened(
+    sink: Sink[R_co], n_tests: int, n_rows: int, sign: float, backend: Backend
+) -> Collector[R_co]:
+    """A collector that takes blocks of scores from where they are made."""
+    collector = sink.open(n_tests, n_rows, sign)
+    if backend is CPU or getattr(sink, "anywhere", False):
+        return collector
+    return _Fetched(collector)
+
+
+class _Fetched(Generic[R_co]):
+    """A collector of the host's that gets its blocks from a device."""
+
+    def __init__(self, inner: Collector[R_co]) -> None:
+        self._inner = inner
+
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
+        self._inner.add(start, to_host(raw), to_host(shift), to_host(scale))
+
+    def result(self) -> R_co:
+        return self._inner.result()
 
 
 @dataclass(frozen=True)
@@ -80,6 +107,7 @@ class TopK:
     """
 
     k: int
+    anywhere: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         positive_count(self.k, "k")
@@ -92,21 +120,33 @@ class TopK:
 class _TopK:
     def __init__(self, t: int, k: int, sign: float) -> None:
         self._sign = sign
-        self._values = np.full((2, t, k), -np.inf)  # helpful, harmful
-        self._rows = np.full((2, t, k), -1, dtype=np.intp)
+        self._shape = (2, t, k)  # helpful, harmful
+        self._kept: tuple[FloatArray, IntArray] | None = None
 
     def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
         signed = self._sign * scale
-        kernels.merge_extremes(_block(raw), shift, signed, start, self._values, self._rows)
+        values, rows = self._extremes(namespace(raw))
+        kernels = backend_of(raw).kernels.scores
+        kernels.merge_extremes(_block(raw), shift, signed, start, values, rows)
+
+    def _extremes(self, xp: Any) -> tuple[FloatArray, IntArray]:
+        """What is kept, made where the first scores lie."""
+        if self._kept is None:
+            empty = xp.full(self._shape, -1, dtype=np.intp)
+            self._kept = xp.full(self._shape, -np.inf), empty
+        return self._kept
 
     def result(self) -> TopKResult:
-        ends = zip(self._rows, self._values, (self._sign, -self._sign), strict=True)
-        return TopKResult(*(Ranking(rows, sign * values) for rows, values, sign in ends))
+        values, rows = self._extremes(np)
+        ends = zip(rows, values, (self._sign, -self._sign), strict=True)
+        return TopKResult(*(Ranking(at, sign * best) for at, best, sign in ends))
 
 
 @dataclass(frozen=True)
 class Total:
     """Sum the scores over the test quantities: an array (n,)."""
+
+    anywhere: ClassVar[bool] = True
 
     def open(self, n_tests: int, n_rows: int, sign: float) -> _Total:
         """Start collecting."""
@@ -115,18 +155,25 @@ class Total:
 
 class _Total:
     def __init__(self, n: int) -> None:
-        self._total = np.empty(n)
+        self._n = n
+        self._total: FloatArray | None = None
 
     def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
-        kernels.sums(_block(raw), shift, scale, self._total[start : start + raw.shape[1]])
+        backend = backend_of(raw)
+        if self._total is None:
+            self._total = cast("FloatArray", backend.xp.empty(self._n))
+        at = slice(start, start + raw.shape[1])
+        backend.kernels.scores.sums(_block(raw), shift, scale, self._total[at])
 
     def result(self) -> FloatArray:
-        return self._total
+        return np.empty(self._n) if self._total is None else self._total
 
 
 @dataclass(frozen=True)
 class Matrix:
     """Keep every score: an array (t, n). The default."""
+
+    anywhere: ClassVar[bool] = True
 
     def open(self, n_tests: int, n_rows: int, sign: float) -> _Matrix:
         """Start collecting."""
@@ -135,15 +182,18 @@ class Matrix:
 
 class _Matrix:
     def __init__(self, t: int, n: int) -> None:
-        self._scores = np.empty((t, n))
+        self._shape = (t, n)
+        self._scores: FloatArray | None = None
 
     def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
         block = _block(raw)
-        kernels.finish(block, shift, scale)
+        if self._scores is None:
+            self._scores = cast("FloatArray", namespace(raw).empty(self._shape))
+        backend_of(raw).kernels.scores.finish(block, shift, scale)
         self._scores[:, start : start + block.shape[1]] = block
 
     def result(self) -> FloatArray:
-        return self._scores
+        return np.empty(self._shape) if self._scores is None else self._scores
 
 
 @dataclass(frozen=True)
@@ -156,6 +206,11 @@ class PerOutput:
 
     sink: Sink[Any]
     K: int
+
+    @property
+    def anywhere(self) -> bool:
+        """As the other sink."""
+        return bool(getattr(self.sink, "anywhere", False))
 
     def open(self, n_tests: int, n_rows: int, sign: float) -> _PerOutput:
         """Start collecting."""
@@ -179,7 +234,7 @@ class _PerOutput:
 def _stacked(parts: list[Any]) -> Any:
     """Results of one kind along a last axis: arrays, or the arrays of a ranking."""
     first = parts[0]
-    if isinstance(first, np.ndarray):
+    if hasattr(first, "ndim"):
         return np.stack(parts, axis=-1)
     if isinstance(first, (Ranking, TopKResult)):
         names = [field.name for field in fields(first)]
@@ -188,4 +243,4 @@ def _stacked(parts: list[Any]) -> Any:
 
 
 def _block(raw: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(raw, dtype=np.float64)
+    return contiguous(raw)

@@ -15,7 +15,9 @@ from fastinfluence.types import FloatArray
 
 
 def linearize(problem: Problem, theta: FloatArray, curvature: str = "hessian") -> Engine:
-    """The problem's model linearised at theta (p,)."""
+    """The problem's model linearised at theta (p,); seen from the host where a device has it."""
+    if problem.device is not problem.backend:
+        return _view(problem, theta, curvature)
     if isinstance(problem.spec, MLP):
         return MLPEngine(problem, theta, curvature)
     if isinstance(problem.spec, Oracle):
@@ -23,6 +25,15 @@ def linearize(problem: Problem, theta: FloatArray, curvature: str = "hessian") -
     if problem.spec.vector:
         return MultinomialEngine(problem, theta, curvature)
     return GLMEngine(problem, theta, curvature)
+
+
+def _view(problem: Problem, theta: FloatArray, curvature: str) -> Engine:
+    from fastinfluence.engines.host_view import GLMView, MLPView, MultinomialView
+
+    if isinstance(problem.spec, MLP):
+        return MLPView(problem, theta, curvature)
+    kind = MultinomialView if problem.spec.vector else GLMView
+    return kind(problem, theta, curvature)
 
 
 def single_output(engine: Engine, what: str) -> GLMEngine:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from fastinfluence.backend import CPU, adopted, contiguous, on_device, to_host, told
 from fastinfluence.engines.glm import OUTPUTS
 from fastinfluence.errors import InputError
 from fastinfluence.influence.base import InfluenceBase
@@ -20,10 +21,12 @@ from fastinfluence.scoring import (
 )
 from fastinfluence.sinks import Matrix, PerOutput, Sink
 from fastinfluence.solvers import Solution
+from fastinfluence.solvers.carried import there
 from fastinfluence.targets.base import Target, are_targets, checked_target
-from fastinfluence.types import Effect, FloatArray
+from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Scores(InfluenceBase):
@@ -42,12 +45,12 @@ class Scores(InfluenceBase):
             ``.x`` has shape (p, t).
         """
         p = self._engine.n_params
-        sides = finite_matrix(V, "V")
+        sides = self._here(V, "V")
         if sides.ndim == 1:
             sides = sides[:, None]
         if sides.ndim != 2 or sides.shape[0] != p:
             raise InputError(f"V has shape {np.shape(V)} but the model has p = {p}: give (p, t)")
-        return self._prepared.solve(sides)
+        return self._home(self._prepared.solve(sides), V)
 
     def on_params(self, rows: Any, effect: Effect = "removal") -> FloatArray:
         """Influence of each row on theta, shape (k, p).
@@ -55,10 +58,11 @@ class Scores(InfluenceBase):
         ``"removal"``: the predicted theta₋ᵢ − theta, (w_i/W)·H⁻¹g_i. ``"upweight"``: −H⁻¹g_i
         (I_up,params, eq. 1).
         """
-        chosen = checked_rows(rows, self.n_rows)
-        factors = Scale.of(effect, self._engine)[chosen][:, None]
-        g = self._engine.row_gradients(chosen) + self._engine.fold
-        return factors * self._solve(np.ascontiguousarray(g.T)).T
+        engine = self._passes
+        chosen: IntArray = engine.problem.backend.array(checked_rows(rows, self.n_rows))
+        factors = Scale.of(effect, engine)[chosen][:, None]
+        g = engine.row_gradients(chosen) + engine.fold
+        return self._home(factors * self._solve(contiguous(g.T)).T, rows)
 
     @overload
     def on_loss(
@@ -102,10 +106,10 @@ class Scores(InfluenceBase):
         offset_test : array_like, shape (t,), optional
             Required where the model was trained with an offset.
         """
-        test = self._problem.test_rows(X_test, y_test, offset_test)
+        test = self._passes.problem.test_rows(X_test, y_test, offset_test)
         if test.y is None:
             raise InputError("y_test is needed: on_loss asks about the loss of labelled rows")
-        return self._score(self._engine.loss_gradients(test), effect, out)
+        return self._home(self._score(self._passes.loss_gradients(test), effect, out), X_test)
 
     def on_prediction(
         self,
@@ -121,12 +125,12 @@ class Scores(InfluenceBase):
         classes the last axis counts them: (t, n, K), and so it does in what ``out`` returns.
         """
         one_of(output, OUTPUTS, "output")
-        test = self._problem.test_rows(X_test, None, offset_test)
-        gradients = self._engine.prediction_gradients(test, output)
+        test = self._passes.problem.test_rows(X_test, None, offset_test)
+        gradients = self._passes.prediction_gradients(test, output)
         K = self._problem.n_outputs
         if K > 1:
             out = PerOutput(checked_sink(out) or Matrix(), K)
-        return self._score(gradients, effect, out)
+        return self._home(self._score(gradients, effect, out), X_test)
 
     def on_function(
         self,
@@ -150,23 +154,23 @@ class Scores(InfluenceBase):
             if direct is not None:
                 raise InputError("a target brings its own direct: leave it out")
             gradients, through = self._of_targets(gradient)
-            return self._score(gradients, effect, out, through)
+            return self._home(self._score(gradients, effect, out, through))
         p = self._engine.n_params
-        gradients = np.atleast_2d(finite_matrix(gradient, "gradient"))
+        gradients = np.atleast_2d(self._here(gradient, "gradient"))
         if gradients.ndim != 2 or gradients.shape[1] != p:
             raise InputError(
                 f"gradient has shape {np.shape(gradient)} but the model has p = {p}: give (t, p)"
             )
         through = None
         if direct is not None:
-            through = np.atleast_2d(finite_matrix(direct, "direct"))
+            through = np.atleast_2d(self._here(direct, "direct"))
             wanted = (len(gradients), self.n_rows)
             if through.shape != wanted:
                 raise InputError(
                     f"direct must have shape {wanted}, one derivative per function "
                     f"and training row; it has shape {np.shape(direct)}"
                 )
-        return self._score(gradients, effect, out, through)
+        return self._home(self._score(gradients, effect, out, through), gradient)
 
     def value(self, target: Target) -> float:
         """The number that a target of ``fi.targets`` is for this model; NaN if undetermined."""
@@ -221,10 +225,14 @@ class Scores(InfluenceBase):
         if sketch is None:
             if isinstance(self._settings.solver, str):
                 refuse_dear(self._engine, self._choice.solver)
-            return self_influence(self._engine, self._prepared, effect, self._settings.progress)
+            own = self_influence(self._passes, self._prepared, effect, self._settings.progress)
+            return self._home(own)
         k = positive_count(sketch, "sketch")
-        return sketched_self_influence(
-            self.hessian, self._engine, self._prepared, effect, k, seed, self._settings.progress
+        operator, progress = there(self.hessian), self._settings.progress
+        return self._home(
+            sketched_self_influence(
+                operator, self._passes, self._prepared, effect, k, seed, progress
+            )
         )
 
     def _score(
@@ -236,8 +244,29 @@ class Scores(InfluenceBase):
     ) -> Any:
         sink = checked_sink(out) or Matrix()
         Scale.of(effect, self._engine)
-        S = self._solve(np.ascontiguousarray(gradients.T))
-        return stream_scores(self._engine, S, effect, sink, direct, self._settings.progress)
+        engine, progress = self._passes, self._settings.progress
+        backend = engine.problem.backend
+        S = self._solve(contiguous(backend.array(gradients).T))
+        through = None if direct is None else backend.array(direct)
+        with told(backend, f"scoring {S.shape[1]} quantities"):
+            return stream_scores(engine, S, effect, sink, through, progress)
+
+    def _here(self, values: Any, what: str) -> FloatArray:
+        """A caller's numbers, checked, where the passes run."""
+        given = adopted(values)
+        backend = self._passes.problem.backend
+        if on_device(given) and backend is not CPU:
+            if not np.isfinite(given).all():
+                raise InputError(f"{what} holds NaN or infinity")
+            return contiguous(given)
+        checked: FloatArray = backend.array(finite_matrix(given, what))
+        return checked
+
+    def _home(self, result: T, *given: Any) -> T:
+        """A result in the host's memory; where it is, if X or what was given lies on a device."""
+        if self._problem.keeps_results or any(on_device(adopted(values)) for values in given):
+            return result
+        return to_host(result)
 
 
 def checked_sink(out: Sink[Any] | None) -> Sink[Any] | None:

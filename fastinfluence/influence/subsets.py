@@ -20,7 +20,7 @@ from fastinfluence.removal import RemovalSets
 from fastinfluence.scoring import stream_scores
 from fastinfluence.sensitivity import Penalised, by_penalty
 from fastinfluence.sinks import Matrix, Sink
-from fastinfluence.solvers import choose
+from fastinfluence.solvers.carried import chosen, prepare
 from fastinfluence.subsets import SubsetSearch
 from fastinfluence.targets import Target, function
 from fastinfluence.targets.base import checked_target
@@ -192,7 +192,7 @@ class Subsets(Removals):
         kept = rows_that_stay(self._problem, rows)
         problem, settings = keep_rows(self._problem, kept), self._settings
         solver = None if isinstance(settings.solver, str) else settings.solver
-        theta, status = minimize(problem, self.theta, tol, solver, settings.progress)
+        theta, status = minimize(problem, self._engine.theta, tol, solver, settings.progress)
         out = type(self).__new__(type(self))
         out._setup(problem, theta, settings, status, refit_of_kept(self._refit, kept))
         return out
@@ -233,8 +233,8 @@ class Subsets(Removals):
             return self._solve(sides)
         operator = Curvature(engine, self._settings.damping)
         solver = self._settings.solver
-        chosen = choose(operator).solver if isinstance(solver, str) else solver
-        return chosen.prepare(operator).apply(sides)
+        best = chosen(operator).solver if isinstance(solver, str) else solver
+        return prepare(best, operator).apply(sides)
 
     def _labelled(self, X_test: Any, y_test: Any, offset_test: Any, name: str) -> TestRows:
         test = self._problem.test_rows(X_test, y_test, offset_test)

@@ -189,4 +189,3 @@ class CSRRows:
 
 def _features(X: Any) -> CSRFeatures:
     return CSRFeatures(X.data, X.indices, X.indptr, X.shape[1])
-

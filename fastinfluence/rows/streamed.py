@@ -6,7 +6,7 @@ and a stream of its own carries it over. Two blocks are on the device at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -80,7 +80,7 @@ class StreamedRows:
     def _room(self) -> int:
         return int(self.block_rows * self._row_bytes)
 
-    def _blocks(self, cuts: list[int], slots: list[_Slot]) -> Iterator[Block]:
+    def _blocks(self, cuts: list[int], slots: list[_Slot]) -> Generator[Block, None, None]:
         """The blocks in order, each with the next one on its way."""
         compute = CUDA.xp.cuda.get_current_stream()
         copies = CUDA.xp.cuda.Stream(non_blocking=True)
@@ -165,8 +165,8 @@ def uploaded(X: Features) -> DeviceDense | DeviceCSR:
     if isinstance(X, (DeviceDense, DeviceCSR)):
         return X
     if isinstance(X, CSRFeatures):
-        parts = (CUDA.array(part) for part in (X.data, X.indices, X.indptr))
-        return DeviceCSR(*parts, X.n_features, X.indptr)
+        data, indices, indptr = (CUDA.array(part) for part in (X.data, X.indices, X.indptr))
+        return DeviceCSR(data, indices, indptr, X.n_features, X.indptr)
     assert isinstance(X, DenseFeatures)
     return DeviceDense(CUDA.array(X.X))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -95,6 +95,11 @@ class Solver(Protocol):
 
     def prepare(self, operator: Curvature) -> Prepared:
         """Do the work that depends on the operator alone."""
+
+
+def finite_columns(x: FloatArray) -> BoolArray:
+    """Whether each column of x (p, t) is finite, shape (t,)."""
+    return cast("BoolArray", np.isfinite(x).all(axis=0))
 
 
 def residual_bound(residuals: FloatArray, lambda_min: float) -> FloatArray:

@@ -20,6 +20,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from fastinfluence.backend import contiguous, numbers
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import FastInfluenceWarning, InputError, SolverError
 from fastinfluence.inputs import one_of, positive, positive_count
@@ -165,7 +166,7 @@ class PreparedLiSSA:
 
     def solve(self, B: FloatArray) -> Solution:
         """H⁻¹ B, shape (p, t), with bias bounds and, from two repeats on, standard errors."""
-        V = np.ascontiguousarray(B.T, dtype=np.float64)
+        V = contiguous(B.T)
         if self.indefinite:
             return self._refused(B)
         mean, error = self._average(V)
@@ -180,7 +181,7 @@ class PreparedLiSSA:
         return Solution(
             x=x,
             converged=~lost & (bias <= self.config.tol * np.linalg.norm(x, axis=0)),
-            iterations=np.full(B.shape[1], self.config.depth, dtype=np.intp),
+            iterations=np.full_like(residuals, self.config.depth, dtype=np.intp),
             residual_norms=residuals,
             error_bound=residual_bound(residuals, self.conditioning.lambda_min),
             std_error=std_error,
@@ -233,7 +234,7 @@ class PreparedLiSSA:
     def _lost(self, x: FloatArray, residuals: FloatArray, norms: FloatArray) -> BoolArray:
         """Columns that blew up, or that a scale known to be too small left worse than x = 0."""
         lost = ~np.isfinite(x).all(axis=0)
-        return np.asarray(lost | (~(residuals <= norms) & self._too_small))
+        return lost | (~(residuals <= norms) & self._too_small)
 
     def _bias_bound(self, B: FloatArray, x: FloatArray, std_error: FloatArray | None) -> FloatArray:
         """‖H⁻¹(I − H/s)^{depth+1} b‖ ≤ q‖H⁻¹b‖, and two bounds of ‖H⁻¹b‖.
@@ -243,7 +244,7 @@ class PreparedLiSSA:
         """
         lower = self.conditioning.lambda_min
         if lower <= 0:
-            return np.full(B.shape[1], np.inf)
+            return np.full_like(B[0], np.inf)
         slowest = max(1.0 - lower / self.scale, self.stability.scale / self.scale - 1.0)
         q = min(1.0, slowest) ** (self.config.depth + 1)
         bound: FloatArray = np.linalg.norm(B, axis=0) / lower
@@ -255,8 +256,8 @@ class PreparedLiSSA:
     def _statuses(self, x: FloatArray, lost: BoolArray, bias: FloatArray) -> tuple[str, ...]:
         sizes = np.linalg.norm(x, axis=0)
         return tuple(
-            self._diverged() if gone else self._finished(float(bound), float(size))
-            for gone, bound, size in zip(lost, bias, sizes, strict=True)
+            self._diverged() if gone else self._finished(bound, size)
+            for gone, bound, size in zip(*map(numbers, (lost, bias, sizes)), strict=True)
         )
 
     def _diverged(self) -> str:
@@ -286,11 +287,11 @@ class PreparedLiSSA:
 
     def _refused(self, B: FloatArray) -> Solution:
         t = B.shape[1]
-        unknown = np.full(t, np.inf)
+        unknown = np.full_like(B[0], np.inf)
         return Solution(
-            x=np.full(B.shape, np.nan),
-            converged=np.zeros(t, dtype=bool),
-            iterations=np.zeros(t, dtype=np.intp),
+            x=np.full_like(B, np.nan),
+            converged=np.zeros_like(unknown, dtype=bool),
+            iterations=np.zeros_like(unknown, dtype=np.intp),
             residual_norms=unknown,
             error_bound=unknown,
             std_error=None,
