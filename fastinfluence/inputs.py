@@ -24,7 +24,8 @@ def check_finite_rows(rows: Rows, names: Sequence[str], what: str, n_threads: in
         found = block.X.first_not_finite()
         return None if found is None else (block.start + found[0], *found[1:])
 
-    found = rows.map_reduce(first_bad, lambda a, b: a if a is not None else b, n_threads)
+    given: Rows = getattr(rows, "given", rows)  # read where they lie
+    found = given.map_reduce(first_bad, lambda a, b: a if a is not None else b, n_threads)
     if found is not None:
         row, column, value = found
         raise InputError(

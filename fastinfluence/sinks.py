@@ -225,7 +225,7 @@ class _PerOutput:
     def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
         K = len(self._each)
         for k, collector in enumerate(self._each):
-            collector.add(start, raw[k::K], shift[k::K], scale)
+            collector.add(start, raw[k::K], contiguous(shift[k::K]), scale)
 
     def result(self) -> Any:
         return _stacked([collector.result() for collector in self._each])
@@ -243,4 +243,5 @@ def _stacked(parts: list[Any]) -> Any:
 
 
 def _block(raw: FloatArray) -> FloatArray:
-    return contiguous(raw)
+    """Row-major scores; a device's stay in the precision of its product."""
+    return contiguous(raw) if backend_of(raw) is CPU else namespace(raw).ascontiguousarray(raw)

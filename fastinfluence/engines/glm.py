@@ -120,9 +120,9 @@ class GLMEngine(GLMValues):
         if len(bad):
             i = int(bad[0])
             raise LossError(
-                f"the loss {loss.name} has no finite derivatives at f = {self.f[i]:g} (row {i}, "
-                f"{len(bad)} rows in all): f must lie in ({low:g}, {high:g}); rescale X or choose "
-                "a link whose domain holds every linear predictor"
+                f"the loss {loss.name} has no finite derivatives at f = {float(self.f[i]):g} "
+                f"(row {i}, {len(bad)} rows in all): f must lie in ({low:g}, {high:g}); rescale X "
+                "or choose a link whose domain holds every linear predictor"
             )
 
     # -- primitives --------------------------------------------------------------------

@@ -55,11 +55,10 @@ class MultinomialRowCurvature(RowTable):
         As :meth:`fastinfluence.engines.row_curvature.RowCurvature.recurse`. The loop runs over
         one class after another, so the vectors are transposed once for each call.
         """
-        t = len(cur)
-        work, sides = self._by_class(cur, t), self._by_class(V, t)
+        work, sides = self._by_class(cur), self._by_class(V)
         shrunk = contiguous(shrink.reshape(-1, self._engine.K).T)
         self._run(work, sides, rows, step, shrunk, limits * np.sqrt(self.lengths.max()))
-        cur[:] = work.transpose(0, 2, 1).reshape(t, -1)
+        cur[:] = work.swapaxes(-1, -2).reshape(cur.shape)
 
     def _run(
         self,
@@ -83,6 +82,6 @@ class MultinomialRowCurvature(RowTable):
         for at, X, places in self.gathered(rows):
             kernels.recurse(X, places, rows[at], step[at], P, top, shrink, V, reach, cur)
 
-    def _by_class(self, V: FloatArray, t: int) -> FloatArray:
-        """Vectors (t, p) as (t, K, d [+ 1])."""
-        return contiguous(V.reshape(t, -1, self._engine.K).transpose(0, 2, 1))
+    def _by_class(self, V: FloatArray) -> FloatArray:
+        """Vectors (..., p) as (..., K, d [+ 1])."""
+        return contiguous(V.reshape(*V.shape[:-1], -1, self._engine.K).swapaxes(-1, -2))

@@ -48,6 +48,11 @@ class PairedRows(Derived):
         return isinstance(self.source, FetchedRows)
 
     @property
+    def given(self) -> Rows:
+        """The rows where the caller's own table lies."""
+        return self.device if self.given_there else self.source
+
+    @property
     def in_place(self) -> Any:
         """The source's table where a kernel can read it."""
         return getattr(self.source, "in_place", None)

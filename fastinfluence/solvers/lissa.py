@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -27,7 +26,7 @@ from fastinfluence.inputs import one_of, positive, positive_count
 from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
 from fastinfluence.solvers.draws import SAMPLINGS, Draws
 from fastinfluence.solvers.gauge import prepared_on_range
-from fastinfluence.solvers.recursion import advance
+from fastinfluence.solvers.recursion import Recursions
 from fastinfluence.solvers.spectrum import LowerEnd, smallest_eigenvalue
 from fastinfluence.solvers.stability import assess
 from fastinfluence.types import BoolArray, FloatArray
@@ -204,26 +203,11 @@ class PreparedLiSSA:
         return mean, None if r == 1 else np.sqrt(spread / (r * (r - 1)))
 
     def _repeats(self, V: FloatArray) -> Iterator[FloatArray]:
-        seeds = np.random.SeedSequence(self.config.seed).spawn(self.config.repeats)
-        threads = min(self.operator.engine.problem.n_threads, len(seeds))
-        if threads == 1:
-            yield from (self._one(V, seed) for seed in seeds)
-            return
-        with ThreadPoolExecutor(threads, thread_name_prefix="fastinfluence") as pool:
-            for first in range(0, len(seeds), threads):  # waves: at most `threads` results wait
-                wave = seeds[first : first + threads]
-                yield from pool.map(lambda seed: self._one(V, seed), wave)
-
-    def _one(self, V: FloatArray, seed: np.random.SeedSequence) -> FloatArray:
         config = self.config
         limits = RUNAWAY * (config.depth + 1) * np.linalg.norm(V, axis=1)
-        cur = V.copy()
-        blocks = self.draws.blocks(config.depth, config.batch, np.random.default_rng(seed))
-        weights = self.draws.factors / config.batch
-        for rows in blocks:
-            advance(self.operator, cur, V, rows, weights[rows], self.scale, limits)
-        cur[~(np.linalg.norm(cur, axis=1) <= limits)] = np.nan
-        return cur
+        recursions = Recursions(self.operator, self.draws, config.batch, self.scale, limits)
+        seeds = np.random.SeedSequence(config.seed).spawn(config.repeats)
+        return recursions.run(V, seeds, config.depth)
 
     # -- the account -------------------------------------------------------------------
 

@@ -9,9 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
-
 from cuda.standin.ledger import LEDGER
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 try:  # the real one, where it is installed, says which names and arguments exist
     import cupy as REAL
@@ -24,7 +23,7 @@ LINALG = SimpleNamespace(mode="ignore")
 """cupyx's errstate(linalg=...)."""
 
 
-class ndarray(NDArrayOperatorsMixin):  # noqa: N801 - CuPy's name
+class ndarray(NDArrayOperatorsMixin):
     """An array of the stand-in's device."""
 
     __module__ = "cupy"
@@ -210,7 +209,7 @@ class ndarray(NDArrayOperatorsMixin):  # noqa: N801 - CuPy's name
 
 
 for _name in ("sum", "mean", "max", "min", "any", "all", "argmax", "argmin", "argsort", "cumsum",
-              "dot", "diagonal", "take", "prod", "std", "var", "squeeze", "nonzero"):  # fmt: skip
+              "dot", "diagonal", "swapaxes", "take", "prod", "std", "var", "squeeze", "nonzero"):  # fmt: skip
     setattr(ndarray, _name, functools.partialmethod(ndarray._method, _name))
 
 

@@ -10,12 +10,11 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from scipy import sparse
-from scipy.linalg import solve_triangular
-
 from cuda.host_module import HostModule
 from cuda.standin.array import LINALG, REAL, ndarray
 from cuda.standin.ledger import LEDGER, Ledger, OutOfMemoryError
+from scipy import sparse
+from scipy.linalg import solve_triangular
 
 CONSTRUCTORS = ("zeros", "ones", "full", "eye", "arange", "triu_indices", "indices", "tri")
 PASSED = ("zeros_like", "ones_like", "full_like", "where", "concatenate", "stack")
@@ -71,7 +70,7 @@ class Event:
 CURRENT = Stream()
 
 
-class csr_matrix:  # noqa: N801 - CuPy's name
+class csr_matrix:
     """``cupyx.scipy.sparse.csr_matrix``, as far as it is read."""
 
     __module__ = "cupyx.scipy.sparse._csr"
