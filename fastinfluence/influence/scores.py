@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, overload
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -27,11 +29,25 @@ from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def asks(method: Callable[P, T]) -> Callable[P, T]:
+    """A question: memory that ends on a device while it is answered is one error that says so."""
+
+    @wraps(method)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> T:
+        infl: Any = args[0]
+        with told(infl._passes.problem.backend, f"{method.__name__}()"):
+            return method(*args, **kwargs)
+
+    return asked
 
 
 class Scores(InfluenceBase):
     """Inverse-Hessian-vector products and the scores they give."""
 
+    @asks
     def ihvp(self, V: Any) -> Solution:
         """Inverse-Hessian-vector products H⁻¹V, with residuals and error bounds.
 
@@ -52,6 +68,7 @@ class Scores(InfluenceBase):
             raise InputError(f"V has shape {np.shape(V)} but the model has p = {p}: give (p, t)")
         return self._home(self._prepared.solve(sides), V)
 
+    @asks
     def on_params(self, rows: Any, effect: Effect = "removal") -> FloatArray:
         """Influence of each row on theta, shape (k, p).
 
@@ -83,6 +100,7 @@ class Scores(InfluenceBase):
         out: Sink[R],
         offset_test: Any = ...,
     ) -> R: ...
+    @asks
     def on_loss(
         self,
         X_test: Any,
@@ -111,6 +129,7 @@ class Scores(InfluenceBase):
             raise InputError("y_test is needed: on_loss asks about the loss of labelled rows")
         return self._home(self._score(self._passes.loss_gradients(test), effect, out), X_test)
 
+    @asks
     def on_prediction(
         self,
         X_test: Any,
@@ -132,6 +151,7 @@ class Scores(InfluenceBase):
             out = PerOutput(checked_sink(out) or Matrix(), K)
         return self._home(self._score(gradients, effect, out), X_test)
 
+    @asks
     def on_function(
         self,
         gradient: Any,
@@ -197,6 +217,7 @@ class Scores(InfluenceBase):
     def self_influence(
         self, effect: Effect = ..., *, sketch: int, seed: int = ...
     ) -> SketchedScores: ...
+    @asks
     def self_influence(
         self, effect: Effect = "removal", sketch: int | None = None, seed: int = 0
     ) -> FloatArray | SketchedScores:
@@ -248,8 +269,7 @@ class Scores(InfluenceBase):
         backend = engine.problem.backend
         S = self._solve(contiguous(backend.array(gradients).T))
         through = None if direct is None else backend.array(direct)
-        with told(backend, f"scoring {S.shape[1]} quantities"):
-            return stream_scores(engine, S, effect, sink, through, progress)
+        return stream_scores(engine, S, effect, sink, through, progress)
 
     def _here(self, values: Any, what: str) -> FloatArray:
         """A caller's numbers, checked, where the passes run."""

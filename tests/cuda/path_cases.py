@@ -10,7 +10,7 @@ from scipy import sparse
 
 import fastinfluence as fi
 
-N, D, T = 90, 5, 7
+N, D, T = 60, 5, 7
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ SPECS = {
     "poisson": lambda: fi.GLM("poisson", l2=0.02, reduction="sum"),
     "multinomial": lambda: fi.GLM("multinomial", l2=0.05),
     "smooth hinge": lambda: fi.GLM(fi.losses.smooth_hinge(t=0.5), l2=0.05),
-    "MLP": lambda: fi.MLP(hidden=(4, 3), activation="tanh", loss="logistic", l2=0.02),
+    "MLP": lambda: fi.MLP(hidden=(3, 2), activation="tanh", loss="logistic", l2=0.02),
     "MLP classes": lambda: fi.MLP(hidden=(3,), activation="tanh", loss="multinomial", l2=0.02),
 }
 STORAGES = ("dense", "sparse")

@@ -46,12 +46,12 @@ def test_nothing_crosses_between_entry_and_exit(solver: str, model: str) -> None
     with installed() as (_, ledger):
         infl = case.on("cuda", solver=SOLVERS[solver])
         infl.on_prediction(case.X_test)  # everything is prepared
+        assert ledger.launches > 0
         for name, ask in QUESTIONS.items():
             with ledger.of() as seen:
                 result, given = ask(infl, case)
             assert sorted(seen.up) == sorted(_bytes(a) for a in given), name
             assert sorted(seen.down) == sorted(_arrays(result)), name
-            assert seen.launches > 0 or name == "ihvp", name  # a factor takes no kernel of ours
 
 
 @pytest.mark.parametrize("model", SPECS)

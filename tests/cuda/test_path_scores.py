@@ -151,9 +151,10 @@ def test_collinear_columns_warn_alike() -> None:
     spec = fi.GLM("logistic", l2=0.0)
     found = []
     for device in ("cpu", "cuda"):
-        with installed(), pytest.warns(fi.FastInfluenceWarning):
+        with installed():
             infl = fi.Influence(spec, X, case.y, theta, device=device)
-            found.append(infl.self_influence())
+            with pytest.warns(fi.FastInfluenceWarning, match="H is singular"):
+                found.append(infl.self_influence())
     _close(found[1], found[0], 1e-8, "singular")
 
 

@@ -209,7 +209,7 @@ class ndarray(NDArrayOperatorsMixin):
 
 
 for _name in ("sum", "mean", "max", "min", "any", "all", "argmax", "argmin", "argsort", "cumsum",
-              "dot", "diagonal", "swapaxes", "take", "prod", "std", "var", "squeeze", "nonzero"):  # fmt: skip
+              "diagonal", "swapaxes", "take", "prod", "squeeze"):  # fmt: skip
     setattr(ndarray, _name, functools.partialmethod(ndarray._method, _name))
 
 

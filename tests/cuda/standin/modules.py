@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import numpy as np
 from cuda.host_module import HostModule
@@ -235,7 +234,15 @@ def installed() -> Iterator[tuple[ModuleType, Ledger]]:
 
     module = cupy_module()
     LEDGER.limit, LEDGER.up, LEDGER.down, LEDGER.reads = 1 << 40, [], [], 0
+    played = {"cupy": module, **cupyx_modules()}
+    before = {name: sys.modules.get(name) for name in played}
     CUDA.__dict__.pop("xp", None)
-    with mock.patch.dict(sys.modules, {"cupy": module, **cupyx_modules()}):
+    sys.modules.update(played)
+    try:
         yield module, LEDGER
-    CUDA.__dict__.pop("xp", None)
+    finally:
+        CUDA.__dict__.pop("xp", None)
+        for name, real in before.items():
+            sys.modules.pop(name)
+            if real is not None:
+                sys.modules[name] = real
