@@ -151,6 +151,15 @@ def require_device() -> None:
         raise DeviceError(lacking)
 
 
+def device_name() -> str:
+    """The device that work goes to, with its memory and CuPy's version."""
+    cupy = _cupy()
+    device = cupy.cuda.Device().id
+    named = cupy.cuda.runtime.getDeviceProperties(device)["name"].decode()
+    _, total = cupy.cuda.runtime.memGetInfo()
+    return f"cuda:{device}, {named}, {total / 2**30:.0f} GiB, CuPy {cupy.__version__}"
+
+
 def _cupy() -> Any:
     return sys.modules["cupy"] if "cupy" in sys.modules else import_module("cupy")
 

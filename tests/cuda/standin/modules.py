@@ -209,6 +209,7 @@ def _cuda() -> Any:
         runtime=SimpleNamespace(
             CUDARuntimeError=CUDARuntimeError,
             getDeviceCount=lambda: 1,
+            getDeviceProperties=lambda device: {"name": b"stand-in"},
             memGetInfo=lambda: (LEDGER.limit - LEDGER.held, LEDGER.limit),
         ),
     )
