@@ -111,7 +111,7 @@ def numba_source(program: PointwiseProgram, outputs: tuple[str, ...]) -> str:
 CUDA_KERNEL = """\
 // {name}. A thread takes a number at a time. Bytes: F and y once, each output once; functions in
 // double precision, on purpose, bound most losses. Outputs may be F itself.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
 pointwise(const REAL *F, const YREAL *labels, const double *__restrict__ params, {outs},
           Int n, Int k)
 {{

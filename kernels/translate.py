@@ -122,9 +122,9 @@ def _loop(name: str, node: ast.expr) -> str:
     """The head of a loop over ``range(start, stop, -step)``."""
     if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "range"):
         raise _unknown(node)
-    start, stop, step = (_integer(a) for a in node.args)
-    if not step.startswith("-"):
+    if len(node.args) != 3 or not (step := _integer(node.args[2])).startswith("-"):
         raise _unknown(node)
+    start, stop = (_integer(a) for a in node.args[:2])
     return f"for ({name} = {start}; {name} > {stop}; {name} += {step}) {{"
 
 

@@ -27,7 +27,7 @@ static __device__ double row_times(const REAL *data, const INDEX *indices, Int l
 }
 
 // out[i, a] = x_i . V[:, a]. With owners t is 1 and V[:, 0] is T[owner_i], of p numbers.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
 csr_linear(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
            const INDEX *__restrict__ indptr, const double *__restrict__ V,
            const Int *__restrict__ owner, double *__restrict__ out, Int n, Int p, Int t, Int S)
@@ -86,7 +86,7 @@ static __device__ void written(const double *own, double *work, Int p, Int t, In
 // work[block, :, a] = sum over the block's rows of c_ia x_i, where c is C (n, t) or, with a scale,
 // scale_i (x_i . V[:, a]), V in place of C. Then p > d implies a column of ones. Blocks along y
 // take S sides each.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
 csr_scatter(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
             const INDEX *__restrict__ indptr, const double *__restrict__ scale,
             const double *__restrict__ C, double *work, Int n, Int d, Int p, Int t, Int S,
@@ -113,7 +113,7 @@ csr_scatter(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
 }
 
 // work[0, block, :] = sum of slope_i x_i, work[1, block, :] = sum of |slope_i x_i|.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
 csr_gradient(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
              const INDEX *__restrict__ indptr, const double *__restrict__ slope, double *work,
              Int n, Int p, Int in_shared)
@@ -146,7 +146,7 @@ csr_gradient(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
 // out[j, :] += sum over rows of scale_i x_ij x_i, out with `width` columns. A warp owns the rows j
 // of out that are its own number modulo the power of two `stripes`, and goes over all indices for
 // them; both halves of out get the same product of the same operands in the same order.
-extern "C" __global__ void __launch_bounds__(128)
+extern "C" __global__ void __launch_bounds__(128, 8)
 csr_gram(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
          const INDEX *__restrict__ indptr, const double *__restrict__ scale, double *out, Int n,
          Int width, Int stripes)

@@ -9,7 +9,7 @@
 // The same for rows too long for registers, one vector, four rows at a time: their second use
 // finds them in the second-level cache. Above some 25,000 columns they no longer fit there, and
 // X is read twice. work[block, :] holds the result so far.
-extern "C" __global__ void __launch_bounds__(512)
+extern "C" __global__ void __launch_bounds__(512, 2)
 hvp_long_rows(const REAL *__restrict__ X, const double *__restrict__ scale,
               const double *__restrict__ v, double *__restrict__ work, Int n, Int d, Int p)
 {
@@ -40,7 +40,7 @@ hvp_long_rows(const REAL *__restrict__ X, const double *__restrict__ scale,
 }
 
 // out[i] = x_i . T[owner_i] (+ T[owner_i, d]); without an owner, T is one vector. TEAM lanes a row.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 linear_rows(const REAL *__restrict__ X, const double *__restrict__ T, const Int *__restrict__ owner,
             double *__restrict__ out, Int n, Int d, Int p)
 {
@@ -61,7 +61,7 @@ linear_rows(const REAL *__restrict__ X, const double *__restrict__ T, const Int 
 
 // work[0, block, :] = sum of slope_i x_i, work[1, block, :] = sum of |slope_i x_i|. Blocks along y
 // take rows, blocks along x take stripes of TEAM columns; a thread keeps one column.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 gradient_rows(const REAL *__restrict__ X, const double *__restrict__ slope,
               double *__restrict__ work, Int n, Int d, Int p)
 {

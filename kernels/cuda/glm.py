@@ -13,8 +13,10 @@ from fastinfluence.kernels.cuda.launcher import (
     launch,
 )
 
-MOST_EACH = 32
-"""Numbers of a row and of a result that a thread keeps in registers, one vector at a time."""
+EACH = (1, 2, 4, 8, 12, 16, 20, 24, 32)
+"""Numbers of a row and of a result that a thread may keep in registers, for all its vectors."""
+FEW_EACH = 8
+"""The same while a row takes less than a warp: longer stretches of a row at a time count more."""
 MOST_TEAM = 256
 SIDES = 4
 LONG_ROWS_BLOCKS = 128
@@ -43,14 +45,13 @@ class Plan:
 
 def plan(p: int, sides: int = 1) -> Plan | None:
     """Cut rows of p numbers, or None where they are too long for registers."""
-    most = MOST_EACH // sides
-    team = 8
-    while team * most < p and team < MOST_TEAM:
+    most, team = EACH[-1] // sides, 8
+    while team * (FEW_EACH if team < 32 else most) < p and team < MOST_TEAM:
         team *= 2
     each = -(-p // team)
     if each > most:
         return None
-    each = next(k for k in (1, 2, *range(4, most + 1, 4)) if k >= each)
+    each = next(k for k in EACH if k >= each)
     return Plan(team, each, sides, min(1024, max(256, (1 << 22) // (sides * max(p, 1)))))
 
 

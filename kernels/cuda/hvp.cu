@@ -6,14 +6,17 @@
 //
 // X is read once: a row waits in registers between its two uses, and so does the thread's share of
 // the result, over all the rows of the block. Moved are the bytes of X, 8 bytes of scale a row, and
-// the partial results of at most 1024 blocks; V comes from the first-level cache. Enough bytes are
-// in flight with ROWS rows a thread and four or more blocks of 128 threads a multiprocessor, which
-// EACH = 32 still allows (at most 128 registers in float32 form). A row of float32 takes two
-// double-precision operations a number, far below the double rate of the data-centre devices.
+// the partial results of at most 1024 blocks; V comes from the first-level cache. RESIDENT threads
+// with ROWS rows of EACH numbers each have 32 KB or more in flight on a multiprocessor, about twice
+// what its share of the bandwidth asks for at the latency of memory. A number of float32 takes two
+// double-precision operations, far below the double rate of the data-centre devices.
 
 #define THREADS (TEAM > 128 ? TEAM : 128)
 #define TEAMS (THREADS / TEAM)
-#define ROWS (EACH * SIDES <= 4 ? 4 : EACH * SIDES <= 16 ? 2 : 1)
+#define KEPT (EACH * SIDES)
+#define ROWS (KEPT <= 4 ? 4 : KEPT <= 16 ? 2 : 1)
+// Threads that fit a multiprocessor at once; it leaves a thread 64, 96, 128 or 168 registers.
+#define RESIDENT (KEPT <= 2 ? 1024 : KEPT <= 8 ? 640 : KEPT <= 24 ? 512 : 384)
 
 // The sums of `sums` over the threads of a team, the same bits in each thread.
 static __device__ void team_sums(double (&sums)[ROWS * SIDES], double (*part)[THREADS / WARP])
@@ -37,7 +40,7 @@ static __device__ void team_sums(double (&sums)[ROWS * SIDES], double (*part)[TH
 }
 
 // work[block, a, :] = sum over the block's rows of scale_i x_i (x_i . V[a]), for SIDES vectors.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT / THREADS)
 hvp_rows(const REAL *__restrict__ X, const double *__restrict__ scale, const double *__restrict__ V,
          double *__restrict__ work, Int n, Int d, Int p)
 {

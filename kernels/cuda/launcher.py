@@ -141,9 +141,9 @@ def add_partials(work: Array, out: Array) -> None:
         launch("add_partials", grid, (work, out, blocks, width), threads=(32, 8))
 
 
-def covering(n: int, each: int = THREADS, at_most: int = MAX_BLOCKS) -> int:
-    """Blocks that cover n things, ``each`` of them a block."""
-    return max(1, min(at_most, -(-n // each)))
+def covering(n: int, each: int = THREADS, at_most: int | None = None) -> int:
+    """Blocks that cover n things, ``each`` of them a block; MAX_BLOCKS unless fewer are wanted."""
+    return max(1, min(MAX_BLOCKS if at_most is None else at_most, -(-n // each)))
 
 
 def empty(*shape: int) -> Array:

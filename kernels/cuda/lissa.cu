@@ -12,7 +12,7 @@
 
 #define NOT_A_NUMBER __longlong_as_double(0x7ff8000000000000LL)
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 4)
 recurse(const REAL *__restrict__ X, const Int *__restrict__ rows, const double *__restrict__ step,
         const double *__restrict__ shrink, const double *__restrict__ V,
         const double *__restrict__ limits, double *cur, double *dots, Int d, Int p, Int steps,
@@ -59,7 +59,7 @@ recurse(const REAL *__restrict__ X, const Int *__restrict__ rows, const double *
 }
 
 // The same for compressed sparse rows: O(p + stored numbers of the batch) a step.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 4)
 recurse_csr(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
             const INDEX *__restrict__ indptr, const Int *__restrict__ rows,
             const double *__restrict__ step, const double *__restrict__ shrink,

@@ -4,14 +4,14 @@
 // kernel computes in the type of its arrays: the float32 forms hold no double-precision operation.
 
 // out = slopes * moved: moved and out (n, t, w), slopes (n, w).
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 4)
 scale_layer(const REAL *moved, const REAL *__restrict__ slopes, REAL *out, Int n, Int t, Int w)
 {
     FOR_EACH(at, n * t * w) out[at] = moved[at] * slopes[at / (t * w) * w + at % w];
 }
 
 // up = (up + side) slopes + pulls bends moved: up, side, moved (n, t, w), the others (n, w).
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 4)
 bend_layer(REAL *up, const REAL *__restrict__ side, const REAL *__restrict__ slopes,
            const REAL *__restrict__ pulls, const REAL *__restrict__ bends,
            const REAL *__restrict__ moved, Int n, Int t, Int w)
@@ -24,7 +24,7 @@ bend_layer(REAL *up, const REAL *__restrict__ side, const REAL *__restrict__ slo
 
 // out[i, g, e] = S[b_g, i, c_g] inner[i, e], with J[b_g, i, e] delta[i, c_g] added where J is
 // given: out (n, pairs, width), S (units, n, s), J (units, n, width), delta (n, s).
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 4)
 pair_units(const REAL *__restrict__ S, const REAL *__restrict__ inner, const REAL *__restrict__ J,
            const REAL *__restrict__ delta, const Int *__restrict__ b, const Int *__restrict__ c,
            REAL *__restrict__ out, Int n, Int pairs, Int width, Int s)

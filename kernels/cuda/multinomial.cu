@@ -10,7 +10,7 @@
 
 // value = loss (n, t), D = p - e_y (n, K, t); D may be F. The label's own entry is minus the sum
 // of the other probabilities, exact when tiny.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
 softmax(const double *F, const Int *__restrict__ y, double *__restrict__ value, double *D, Int n,
         Int K, Int t)
 {
@@ -37,7 +37,7 @@ softmax(const double *F, const Int *__restrict__ y, double *__restrict__ value, 
 }
 
 // F (n, K) becomes probabilities; top = the likeliest class, the first of several.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
 probabilities(double *F, Int *__restrict__ top, Int n, Int K)
 {
     FOR_EACH(i, n) {
@@ -59,7 +59,7 @@ probabilities(double *F, Int *__restrict__ top, Int n, Int K)
 }
 
 // F becomes scale_i p_i (f_i - p_i . f_i), taken from differences with the likeliest class.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 4)
 curve(const double *__restrict__ P, const Int *__restrict__ top, const double *__restrict__ scale,
       double *F, Int n, Int K, Int t)
 {
@@ -75,7 +75,7 @@ curve(const double *__restrict__ P, const Int *__restrict__ top, const double *_
 }
 
 // out[a, i] = sum over k of D[i, k] F[i, k, a].
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 4)
 contract(const double *__restrict__ F, const double *__restrict__ D, double *__restrict__ out,
          Int n, Int K, Int t)
 {

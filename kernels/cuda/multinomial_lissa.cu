@@ -34,7 +34,7 @@ static __device__ void curve_batch(const double *P, const Int *top, const Int *r
     __syncthreads();
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
 recurse_classes(const REAL *__restrict__ X, const Int *__restrict__ places, const Int *__restrict__ rows,
         const double *__restrict__ step, const double *__restrict__ P, const Int *__restrict__ top,
         const double *__restrict__ shrink, const double *__restrict__ V,
@@ -78,7 +78,7 @@ recurse_classes(const REAL *__restrict__ X, const Int *__restrict__ places, cons
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
 recurse_classes_csr(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
             const INDEX *__restrict__ indptr, const Int *__restrict__ rows,
             const double *__restrict__ step, const double *__restrict__ P,

@@ -4,7 +4,7 @@
 
 // out[j] += sum over b of partials[b, j]. Blocks of (32, 8) threads: 32 columns, 8 slices of b.
 // Bytes: partials once. A fixed order, whatever the device.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 4)
 add_partials(const double *__restrict__ partials, double *__restrict__ out, Int blocks, Int width)
 {
     __shared__ double slices[8][WARP];

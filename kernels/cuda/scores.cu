@@ -10,14 +10,14 @@
 #define CHUNK 1024
 #define THREADS 256
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
 finish(REAL *raw, const double *__restrict__ shift, const double *__restrict__ scale, Int t, Int n)
 {
     FOR_EACH(at, t * n) raw[at] = (REAL)(scale[at % n] * ((double)raw[at] + shift[at / n]));
 }
 
 // out[i] = sum over the quantities of the final scores of row i.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
 sums(const REAL *__restrict__ raw, const double *__restrict__ shift,
      const double *__restrict__ scale, double *__restrict__ out, Int t, Int n)
 {
@@ -99,7 +99,7 @@ static __device__ void sort_chunk(double *value, Int *row)
 
 // lists (2, segments, 2, t, k): for each segment, end and quantity the k best scores, in the first
 // half; the second is room. Scores that do not beat `values` and `rows` (2, t, k) are left out.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
 list_extremes(const REAL *__restrict__ raw, const double *__restrict__ shift,
               const double *__restrict__ scale, const double *__restrict__ values,
               const Int *__restrict__ rows, double *lists, Int *list_rows, Int t, Int n, Int k,
@@ -150,7 +150,7 @@ list_extremes(const REAL *__restrict__ raw, const double *__restrict__ shift,
 }
 
 // Merge the lists of all segments into `values` and `rows`, one block for each end and quantity.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
 merge_lists(double *values, Int *rows, double *lists, Int *list_rows, Int segments, Int ends, Int k)
 {
     double *home = values + blockIdx.x * k, *room = lists + (segments * ends + blockIdx.x) * k;

@@ -2,8 +2,9 @@
 //
 // Blocks run one after another. Each CUDA thread is a fiber with a stack of its own that runs until
 // it needs others (a barrier, a shuffle, a ballot) and is resumed when they have arrived. Between
-// those points threads run one at a time, in a chosen order: forward, backward, or scrambled anew
-// for each visit. A missing barrier shows up as a wrong number in at least one of these orders.
+// those points threads run one at a time, and a warp runs as far ahead of the others as barriers
+// let it. Orders are forward, backward, or scrambled anew for each round: a missing barrier shows
+// up as a wrong number in at least one of them.
 //
 // Shared memory is filled with 0xff bytes (a NaN, or -1) before each block, static and dynamic, and
 // dynamic shared memory ends in a canary. A barrier that some thread of the block never reaches, a
@@ -55,7 +56,7 @@ static uint64_t host_value[2][HOST_MOST];
 static dim3 host_block_index, host_grid_size, host_block_size;
 static jmp_buf host_scheduler;
 static int host_now, host_threads, host_alive, host_fault;
-static bool host_moved;
+static bool host_moved, host_progress;
 static unsigned host_random;
 static char *host_dynamic;
 static void (*host_body)(void *);
@@ -190,13 +191,29 @@ static void host_resume(int thread)
     setcontext(&fiber.start);
 }
 
-// The k-th thread to visit: forward, backward, or by a prime stride from a random start.
-static int host_pick(int order, int k, unsigned drawn)
+// The k-th of n to visit: forward, backward, or by a prime stride from a random start.
+static int host_pick(int order, int k, int n)
 {
     if (order < 2)
-        return order == 0 ? k : host_threads - 1 - k;
-    const unsigned strides[] = {1009, 1013, 1019, 1021};
-    return (int)((drawn / 4 + (unsigned)k * strides[drawn % 4]) % (unsigned)host_threads);
+        return order == 0 ? k : n - 1 - k;
+    const unsigned strides[] = {1009, 1013, 1019, 1021}, drawn = host_random >> 8;
+    return (int)((drawn / 4 + (unsigned)k * strides[drawn % 4]) % (unsigned)n);
+}
+
+// Run one warp until all its threads are done or wait for other warps: as far ahead as it can get.
+static void host_run_warp(int warp, int order)
+{
+    bool again = true;
+    while (again) {
+        host_moved = false;
+        for (volatile int k = 0; k < HOST_WARP; k++) {
+            const int thread = warp * HOST_WARP + host_pick(order, k, HOST_WARP);
+            if (!host_fiber[thread].done)
+                host_resume(thread);
+        }
+        again = host_moved;
+        host_progress |= host_moved;
+    }
 }
 
 static int host_run_block(int order)
@@ -207,17 +224,14 @@ static int host_run_block(int order)
     for (int k = 0; k < host_threads; k++)
         host_fiber[k].begun = host_fiber[k].done = false;
     while (host_alive) {
-        host_moved = false;
+        host_progress = false;
         host_random = host_random * 1664525u + 1013904223u;
-        const unsigned drawn = host_random >> 8;
-        for (volatile int k = 0; k < host_threads; k++) {
-            const int thread = host_pick(order, k, drawn);
-            if (!host_fiber[thread].done)
-                host_resume(thread);
-        }
+        const int warps = host_threads / HOST_WARP;
+        for (int k = 0; k < warps; k++)
+            host_run_warp(host_pick(order, k, warps), order);
         if (host_fault)
             return host_fault;
-        if (!host_moved)
+        if (!host_progress)
             return HOST_STUCK;
     }
     return host_block_meeting.arrived ? HOST_LEFT_BARRIER : HOST_FINE;

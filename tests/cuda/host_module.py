@@ -1,8 +1,9 @@
 """CuPy's RawModule on the CPU: the same source text, built with g++ and ``cuda_host.h``.
 
 Arguments are NumPy arrays, anything with CuPy's ``data.ptr`` and ``nbytes`` on host memory, and
-NumPy scalars. Each array is copied between two red zones of 0xff bytes (NaN, or −1) for the launch:
-a read past its end yields NaN, and a write there raises HostFault. Arguments that share memory
+NumPy scalars. Each array is copied between two red zones for the launch: a read past its end yields
+NaN, or −1 where it holds integers, and a write there raises HostFault. The zones of each launch are
+NaNs of their own, so that one carried from zone to zone is seen too. Arguments that share memory
 share their copy.
 """
 
@@ -99,21 +100,19 @@ class Guarded:
     """Copies of arrays between red zones; arrays that overlap are one stretch."""
 
     def __init__(self, arrays) -> None:
-        spans = sorted({_span(a) for a in arrays if _span(a)[1] > _span(a)[0]})
+        spans = sorted((*_span(a), a.dtype.kind) for a in arrays if a.nbytes)
         self._stretches: list[tuple[int, int]] = []
-        for start, stop in spans:
+        kinds = []
+        for start, stop, kind in spans:
             if self._stretches and start < self._stretches[-1][1]:
                 last = self._stretches[-1]
                 self._stretches[-1] = last[0], max(last[1], stop)
             else:
                 self._stretches.append((start, stop))
-        self._copies = [self._copy(start, stop) for start, stop in self._stretches]
-
-    @staticmethod
-    def _copy(start: int, stop: int) -> np.ndarray:
-        room = np.full(stop - start + 2 * ZONE, 0xFF, dtype=np.uint8)
-        room[ZONE : ZONE + stop - start] = _bytes(start, stop)
-        return room
+                kinds.append(kind)
+        self._zones = [_zone(kind, k) for k, kind in enumerate(kinds)]
+        both = zip(self._stretches, self._zones, strict=True)
+        self._copies = [np.concatenate([z, _bytes(*at), z]) for at, z in both]
 
     def address(self, array) -> int:
         """Where the copy of an array lies; 0 for one without bytes, as CuPy's null pointer."""
@@ -125,11 +124,21 @@ class Guarded:
 
     def give_back(self, name: str) -> None:
         """Check the red zones and copy the contents back."""
-        for (start, stop), copy in zip(self._stretches, self._copies, strict=True):
-            zones = copy[:ZONE], copy[ZONE + stop - start :]
-            if any((zone != 0xFF).any() for zone in zones):
+        for (start, stop), copy, zone in zip(
+            self._stretches, self._copies, self._zones, strict=True
+        ):
+            end = ZONE + stop - start
+            if (copy[:ZONE] != zone).any() or (copy[end:] != zone).any():
                 raise HostFault(f"{name}: written outside of an array of {stop - start} bytes")
-            _bytes(start, stop)[:] = copy[ZONE : ZONE + stop - start]
+            _bytes(start, stop)[:] = copy[ZONE:end]
+
+
+def _zone(kind: str, number: int) -> np.ndarray:
+    """Bytes that read as NaN in either precision, others for each number, or as −1."""
+    words = np.full(ZONE // 4, 0xFFFFFFFF, dtype=np.uint32)
+    if kind == "f":
+        words[:] = 0xFFF80000 + 7 * number + 1
+    return words.view(np.uint8)
 
 
 def built(code: str, options: tuple[str, ...]) -> Path:
@@ -190,10 +199,8 @@ def close(found, expected, bound=1e-11):
 
 
 def _poisoned(shape, dtype=np.float64) -> np.ndarray:
-    """Memory as a device hands it out: every byte 0xff, a NaN or −1."""
-    out = np.empty(shape, dtype)
-    out.reshape(-1).view(np.uint8)[:] = 0xFF
-    return out
+    """Room as full of wrong numbers as a device's: NaN, or 1 where it holds integers."""
+    return np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 1, dtype)
 
 
 def _span(array) -> tuple[int, int]:

@@ -12,7 +12,10 @@ from fastinfluence.kernels.cuda import csr
 on_host = host_module.on_host
 pytestmark = pytest.mark.usefixtures("on_host")
 
-KINDS = [pytest.param(np.float32, np.int32, id="single"), pytest.param(np.float64, np.int64, id="double")]
+KINDS = [
+    pytest.param(np.float32, np.int32, id="single"),
+    pytest.param(np.float64, np.int64, id="double"),
+]
 # b, d, density: no row, one row, rows longer than a warp, more columns than shared memory holds.
 SHAPES = {
     "none": (0, 9, 0.5),
