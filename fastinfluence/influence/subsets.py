@@ -12,14 +12,13 @@ from fastinfluence.errors import InputError
 from fastinfluence.fit import minimize
 from fastinfluence.flips import Flip, InfluentialSubset
 from fastinfluence.influence.removals import Removals
-from fastinfluence.influence.scores import checked_sink
+from fastinfluence.influence.scores import asks
 from fastinfluence.inputs import non_negative, positive_count
-from fastinfluence.problem import TestRows
+from fastinfluence.problem import Problem, TestRows
 from fastinfluence.quantity import Quantity
 from fastinfluence.removal import RemovalSets
-from fastinfluence.scoring import stream_scores
 from fastinfluence.sensitivity import Penalised, by_penalty
-from fastinfluence.sinks import Matrix, Sink
+from fastinfluence.sinks import Sink
 from fastinfluence.solvers.carried import chosen, prepare
 from fastinfluence.subsets import SubsetSearch
 from fastinfluence.targets import Target, function
@@ -145,6 +144,7 @@ class Subsets(Removals):
         each = by_penalty(self._engine, self._solve(np.ascontiguousarray(gradients.T)))
         return each if share is None else each @ share
 
+    @asks
     def on_weights(
         self, X_test: Any, y_test: Any, out: Sink[Any] | None = None, offset_test: Any = None
     ) -> Any:
@@ -161,12 +161,9 @@ class Subsets(Removals):
         out : None, fi.TopK(k) or fi.Total()
             As in :meth:`on_loss`. TopK's ``.helpful`` are the most negative derivatives.
         """
-        sink = checked_sink(out) or Matrix()
-        test = self._labelled(X_test, y_test, offset_test, "on_weights")
-        gradients = self._engine.loss_gradients(test) / self._problem.W
-        S = self._solve(np.ascontiguousarray(gradients.T))
-        progress = self._settings.progress
-        return stream_scores(self._engine, S, "upweight", sink, progress=progress)
+        test = self._labelled(X_test, y_test, offset_test, "on_weights", self._passes.problem)
+        gradients = self._passes.loss_gradients(test) / self._problem.W
+        return self._home(self._score(gradients, "upweight", out), X_test)
 
     def without(self, rows: Any, tol: float = 1e-9) -> Self:
         """A new Influence at the exact optimum without these rows; can be chained.
@@ -236,8 +233,10 @@ class Subsets(Removals):
         best = chosen(operator).solver if isinstance(solver, str) else solver
         return prepare(best, operator).apply(sides)
 
-    def _labelled(self, X_test: Any, y_test: Any, offset_test: Any, name: str) -> TestRows:
-        test = self._problem.test_rows(X_test, y_test, offset_test)
+    def _labelled(
+        self, X_test: Any, y_test: Any, offset_test: Any, name: str, where: Problem | None = None
+    ) -> TestRows:
+        test = (where or self._problem).test_rows(X_test, y_test, offset_test)
         if test.y is None:
             raise InputError(f"y_test is needed: {name} asks about the loss of labelled rows")
         return test

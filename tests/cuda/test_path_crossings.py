@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from cuda.host_module import compiler
 from cuda.path_cases import SPECS, built
-from cuda.standin import installed
+from cuda.standin import ON_HARDWARE, installed
 
 import fastinfluence as fi
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="g++ runs the CUDA sources")
+pytestmark = [
+    pytest.mark.skipif(compiler() is None, reason="g++ runs the CUDA sources"),
+    pytest.mark.skipif(ON_HARDWARE, reason="a device keeps no account"),
+]
 
 SOLVERS = {
     "direct": fi.solvers.Direct("primal"),
@@ -31,6 +34,7 @@ QUESTIONS: dict[str, Callable[[fi.Influence, Any], tuple[Any, list[Any]]]] = {
         [b.X_test, b.y_test],
     ),
     "on_prediction": lambda i, b: (i.on_prediction(b.X_test), [b.X_test]),
+    "on_weights": lambda i, b: (i.on_weights(b.X_test, b.y_test), [b.X_test, b.y_test]),
     "on_function": lambda i, b: (i.on_function(i.theta), [i.theta]),
     "ihvp": lambda i, b: (i.ihvp(i.theta), [i.theta]),
     "on_params": lambda i, b: (i.on_params([1, 2]), [np.array([1, 2])]),

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from cuda.host_module import compiler
 from cuda.path_cases import built
-from cuda.standin import installed
+from cuda.standin import ON_HARDWARE, installed
 from cuda.standin.modules import Stream
 
 import fastinfluence as fi
 from fastinfluence.rows.device import DeviceRows
 from fastinfluence.rows.streamed import StreamedRows
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="g++ runs the CUDA sources")
+pytestmark = [
+    pytest.mark.skipif(compiler() is None, reason="g++ runs the CUDA sources"),
+    pytest.mark.skipif(ON_HARDWARE, reason="a device keeps no account"),
+]
 
 QUESTIONS = {
     "on_loss": lambda i, c: i.on_loss(c.X_test, c.y_test),

@@ -4,10 +4,12 @@ import sys
 
 import numpy as np
 import pytest
-from cuda.standin import installed
+from cuda.standin import ON_HARDWARE, installed
 
 import fastinfluence as fi
 from fastinfluence import cli
+
+pytestmark = pytest.mark.skipif(ON_HARDWARE, reason="takes parts of the stand-in away")
 
 X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 1, 0])
 

@@ -6,6 +6,6 @@ functions take them only where the real CuPy has a function of that name and tho
 """
 
 from cuda.standin.ledger import Ledger
-from cuda.standin.modules import installed
+from cuda.standin.modules import ON_HARDWARE, installed
 
-__all__ = ["Ledger", "installed"]
+__all__ = ["ON_HARDWARE", "Ledger", "installed"]
