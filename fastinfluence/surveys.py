@@ -10,7 +10,8 @@ import numpy as np
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.labels import LabelCodec, domain_of
 from fastinfluence.progress import Progress
-from fastinfluence.rows.stream import Source, StreamRows
+from fastinfluence.rows.source import Source
+from fastinfluence.rows.stream import StreamRows
 from fastinfluence.rows.survey import Labels, Question
 from fastinfluence.rows.tables import StreamTable
 from fastinfluence.spec.loss import Loss

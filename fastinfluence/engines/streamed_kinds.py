@@ -15,6 +15,7 @@ from fastinfluence.engines.streamed import Local, Streamed, Totals
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.columns import at_block
+from fastinfluence.spec.line import REAL_LINE
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.types import BoolArray, FloatArray, IntArray
 
@@ -43,15 +44,16 @@ class BlockGLM(GLMEngine):
     def totals(self) -> Totals:
         """What the block adds to the objective and its gradient; the loss's domain is checked."""
         value, self.d1, self.d2 = self._derivatives("value", "d1", self._second)
-        self._check_domain()
         problem = self.problem
         slope = problem.w * self.d1
         slope /= problem.W
-        return Totals(
-            float(problem.w @ value) / (problem.W if problem.mean_form else 1.0),
-            problem.rows.take(slice(None)).transposed(slope, self.n_params),
-            self.convex,
-        )
+        total = float(problem.w @ value)
+        gradient = problem.rows.take(slice(None)).transposed(slope, self.n_params)
+        finite = self.convex and np.isfinite(total + float(gradient.sum()))
+        if not finite or problem.spec.loss.f_domain != REAL_LINE:
+            self._check_domain()
+        total /= problem.W if problem.mean_form else 1.0
+        return Totals(total, gradient, self.convex)
 
     def _derivatives(self, *outputs: str) -> tuple[FloatArray, ...]:
         problem = self.problem

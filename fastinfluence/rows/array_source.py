@@ -11,8 +11,8 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.rows.base import ordered
+from fastinfluence.rows.source import Raw, Unit
 from fastinfluence.rows.sources import as_rows
-from fastinfluence.rows.stream import Raw, Unit
 from fastinfluence.rows.survey import Found, Question, survey_block
 from fastinfluence.types import FloatArray
 

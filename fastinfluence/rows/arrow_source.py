@@ -14,7 +14,7 @@ from fastinfluence.rows.base import ordered
 from fastinfluence.rows.encode import Encoder, decoded, is_category, is_number
 from fastinfluence.rows.readers import Part, Reader
 from fastinfluence.rows.roles import Roles
-from fastinfluence.rows.stream import Raw, Unit
+from fastinfluence.rows.source import Raw, Unit
 from fastinfluence.rows.survey import Found, Question, survey_batch
 from fastinfluence.types import FloatArray
 

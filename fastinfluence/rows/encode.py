@@ -152,7 +152,7 @@ class Encoder:
             Naming the column and the row of a category that the table did not hold.
         """
         if not self.categories:
-            return ColumnFeatures(self._numbers(batch))
+            return ColumnFeatures(self._numbers(batch), batch.num_rows)
         b, m = batch.num_rows, len(self.features)
         data, indices = np.ones((b, m), dtype=self.dtype), np.empty((b, m), dtype=np.int32)
         first = 0
@@ -167,11 +167,13 @@ class Encoder:
         starts = np.arange(0, (b + 1) * m, m, dtype=np.int64)
         return CSRFeatures(data.ravel(), indices.ravel(), starts, first)
 
-    def _numbers(self, batch: Any) -> np.ndarray[Any, Any]:
-        out = np.empty((len(self.features), batch.num_rows), dtype=self.dtype)
-        for row, column in zip(out, batch.columns, strict=False):  # features come first
-            row[:] = column.to_numpy(zero_copy_only=False)
-        return out
+    def _numbers(self, batch: Any) -> list[np.ndarray[Any, Any]]:
+        """The columns, which come first in a batch: those of the right type without a copy."""
+        given = batch.columns[: len(self.features)]
+        return [
+            np.ascontiguousarray(column.to_numpy(zero_copy_only=False), dtype=self.dtype)
+            for column in given
+        ]
 
     @cached_property
     def _places(self) -> dict[str, dict[Any, int]]:

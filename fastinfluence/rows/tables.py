@@ -21,7 +21,7 @@ from fastinfluence.rows.encode import is_category, storage
 from fastinfluence.rows.memory import DEFAULT, Plan, as_bytes
 from fastinfluence.rows.readers import ParquetReader, Reader, SpooledReader, TableReader
 from fastinfluence.rows.roles import Roles, listed_names
-from fastinfluence.rows.stream import Source
+from fastinfluence.rows.source import Source
 from fastinfluence.rows.survey import Found, Question
 from fastinfluence.tables import as_table, as_vector
 
