@@ -23,6 +23,7 @@ class CSVReader(Reader):
     """Text files, one part each, parsed by Arrow with the column types of the first one."""
 
     def __init__(self, paths: Any, delimiter: str = ",") -> None:
+        arrow()
         if not isinstance(delimiter, str) or len(delimiter) != 1:
             raise InputError(f"delimiter={delimiter!r} must be one character")
         self.files = listed_files(paths, "*.csv")

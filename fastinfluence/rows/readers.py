@@ -77,6 +77,7 @@ class ParquetReader(Reader):
     """Row groups of Parquet files."""
 
     def __init__(self, paths: Any) -> None:
+        arrow()
         self.files = listed_files(paths, "*.parquet")
         self._footers = [self._footer(path) for path in self.files]
         self.schema = self._footers[0].schema.to_arrow_schema()
@@ -172,12 +173,12 @@ class SpooledReader(Reader):
     """
 
     def __init__(self, batches: Any) -> None:
+        pa = arrow()
         handle, self._path = tempfile.mkstemp(prefix="fastinfluence-", suffix=".arrow")
         os.close(handle)
         self._remove = weakref.finalize(self, Path(self._path).unlink, missing_ok=True)
         self.schema = batches.schema
         self._parts: list[Part] = []
-        pa = arrow()
         try:
             with pa.OSFile(self._path, "wb") as out:
                 for batch in batches:
