@@ -134,7 +134,7 @@ WORK_BYTES = 64 << 20
 
 
 def add_partials(work: Array, out: Array) -> None:
-    """Add the rows of ``work`` (blocks, width) to ``out`` (width,), in their order."""
+    """Add the rows of ``work`` (blocks, width) to ``out``, of ``width`` numbers, in their order."""
     blocks, width = work.shape
     if blocks and width:
         grid = min(MAX_BLOCKS, -(-width // 32))

@@ -148,6 +148,7 @@ static unsigned __ballot_sync(unsigned mask, int predicate)
 }
 
 static int __ffs(int bits) { return __builtin_ffs(bits); }
+static int __popc(unsigned bits) { return __builtin_popcount(bits); }
 
 static long long __double_as_longlong(double x)
 {
