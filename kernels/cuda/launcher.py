@@ -63,13 +63,6 @@ def _nvrtc(cupy: Any) -> str | None:
     return None
 
 
-def require() -> None:
-    """Raise DeviceError, naming what is missing, unless kernels can run here."""
-    lack = missing()
-    if lack is not None:
-        raise DeviceError(lack)
-
-
 def cupy() -> Any:
     """The module; DeviceError where it cannot be imported."""
     try:
