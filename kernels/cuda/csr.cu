@@ -6,9 +6,10 @@
 // the block's warps compute together and add in turns, a row at a time, which fixes the order of
 // every sum. Rows are read from memory once, their second use finds them in the first-level cache.
 //
-// Bound by the stored numbers and their indices for wide rows; by the turns, some hundred cycles
+// Bound by the stored numbers and their indices for long rows; by the turns, some hundred cycles
 // each, for rows of fewer than about a hundred entries. Results beyond shared memory, of more than
-// 5,000 columns, are added in the second-level cache, several times slower.
+// 5,120 columns, are added in the second-level cache, where a turn waits several times longer.
+// These are expectations: the bytes are counted, the cycles are not measured.
 
 #define WARPS 8
 #define THREADS (WARPS * WARP)
