@@ -187,11 +187,21 @@ class StreamRows:
 
     @cached_property
     def _gathered(self) -> Gathered:
-        return Gathered(self._read_rows)
+        return Gathered(self._read_rows, self.most_rows)
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows may be kept at a time."""
+        return self.plan.spare // (2 * self._row_bytes)
+
+    @property
+    def _row_bytes(self) -> int:
+        """Bytes of one row that is kept, about: 12 for an entry where it is sparse."""
+        return 32 + int(12 * self.n_features * self.density)
 
     def _read_rows(self, rows: IntArray) -> Block:
         """Rows at increasing positions."""
-        self.reserve(len(rows) * (self.n_features * 8 + 32), f"{len(rows)} rows")
+        self.reserve(2 * len(rows) * self._row_bytes, f"{len(rows)} rows")
         ends = np.searchsorted(rows, [(unit.start, unit.stop) for unit in self.source.units])
         holding = [
             unit for unit, at in zip(self.source.units, ends, strict=True) if at[1] > at[0]

@@ -221,7 +221,7 @@ DESCRIBED = {
     "nothing": ({"max_memory": 0}, ["max_memory=0"]),
     "nan": ({"max_memory": np.nan}, ["max_memory=nan"]),
     "true": ({"max_memory": True}, ["max_memory=True"]),
-    "too small": ({"max_memory": "10kB"}, ["max_memory=10 kB", "too small", "give"]),
+    "too small": ({"max_memory": "1kB"}, ["max_memory=1 kB", "too small", "give"]),
 }
 
 
@@ -232,8 +232,8 @@ def test_descriptions(tmp_path, case):
 
 
 def test_the_memory_asked_for_is_enough(tmp_path):
-    with pytest.raises(fi.FastInfluenceError, match=r"give ([\d.]+ MB)") as caught:
-        fit(parquet(tmp_path, columns(), max_memory="10kB"))
+    with pytest.raises(fi.FastInfluenceError, match=r"give ([\d.]+ kB)") as caught:
+        fit(parquet(tmp_path, columns(), max_memory="1kB"))
     size = str(caught.value).split("give ")[1].split(",")[0]
     assert np.isfinite(fit(parquet(tmp_path, columns(), max_memory=size)).theta).all()
 

@@ -198,7 +198,7 @@ def test_gathering_stops_where_the_last_row_was_found(tmp_path, rng, monkeypatch
         opened.append(unit.start)
         return read(self, unit, block_rows)
 
-    infl.ihvp(infl.theta)  # what the whole table is read for
+    infl._prepared  # noqa: B018 - what the whole table is read for
     monkeypatch.setattr(type(source), "read", noted)
     infl.on_params([31, 70])
     assert len(opened) == 2
