@@ -41,7 +41,7 @@ def read_table(
     codec = known or LabelCodec.learn(loss, np.zeros(1) if found.labels is None else found.labels)
     if not 0 < found.weight < np.inf:
         raise InputError(f"the weights sum to {found.weight}: at least one must be positive")
-    return StreamRows(source, partial(_encoded, codec), found.weight, plan, progress), codec
+    return table.rows(source, partial(_encoded, codec), found.weight, plan, progress), codec
 
 
 def _encoded(codec: LabelCodec, y: np.ndarray[Any, Any], n: int) -> Any:

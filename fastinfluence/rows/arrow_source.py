@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,12 +107,8 @@ def surveyed(
     reader.check(roles.used)
 
     def survey(k: int) -> list[Found]:
-        part, found = reader.parts[k], Found(0, None, 0.0, {}, None)
-        for batch in reader.batches(part, roles.used, rows):
-            one = survey_batch(batch, roles, question)
-            found = one if found.n_rows == 0 else found.and_then(one)
-            if found.bad is not None:
-                break
+        part = reader.parts[k]
+        found = found_in(reader.batches(part, roles.used, rows), roles, question)
         if not found.n_rows:
             raise InputError(f"{part.file or 'a part of the table'} holds no rows: leave it out")
         return [found]
@@ -127,9 +123,24 @@ def surveyed(
     whole = every[0]
     for found in every[1:]:
         whole = whole.and_then(found)
+    return ArrowSource(reader, roles, encoder_of(reader.schema, roles, whole), units), whole
+
+
+def found_in(batches: Iterable[Any], roles: Roles, question: Question) -> Found:
+    """What some batches hold, up to the first thing that must not be there."""
+    found = Found(0, None, 0.0, {}, None)
+    for batch in batches:
+        one = survey_batch(batch, roles, question)
+        found = one if found.n_rows == 0 else found.and_then(one)
+        if found.bad is not None:
+            break
+    return found
+
+
+def encoder_of(schema: Any, roles: Roles, whole: Found) -> Encoder:
+    """How the features of a table are encoded, all of which was surveyed."""
     categories = {name: _sorted(name, values) for name, values in whole.categories.items()}
-    encode = Encoder.of(reader.schema, roles.features, categories)
-    return ArrowSource(reader, roles, encode, units), whole
+    return Encoder.of(schema, roles.features, categories)
 
 
 def _complaint(part: Part, bad: Bad, start: int) -> str:

@@ -207,6 +207,19 @@ class StreamRows:
             w[self.silenced[first:last] - start] = 0.0
         return Block(start, stop, raw.X, Values(self.encode(raw.y, len(raw.X)), w, raw.offset))
 
+    def collected(
+        self, of: Callable[[Block], np.ndarray[Any, Any]], shape: tuple[int, ...]
+    ) -> np.ndarray[Any, Any]:
+        """What ``of`` makes of every block, one after the other in one array of this shape."""
+        out = np.empty(shape)
+
+        def task(block: Block) -> int:
+            out[block.rows] = of(block)
+            return block.stop
+
+        self.map_reduce(task, max, self.plan.threads)
+        return out
+
     # -- chosen rows -------------------------------------------------------------------
 
     def take(self, rows: IntArray | slice) -> Features:
@@ -239,7 +252,7 @@ class StreamRows:
                 out.append(gathered(block, rows))
                 if block.stop > last:
                     break  # what follows is not read
-            return out
+            return [Gathered.joined(out)]
 
         def both(a: list[Block], b: list[Block]) -> list[Block]:
             return a + b

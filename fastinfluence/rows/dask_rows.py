@@ -1,0 +1,83 @@
+"""Rows that are the partitions of a Dask collection: work goes to them, they go nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+
+from fastinfluence.rows.base import Block
+from fastinfluence.rows.cluster import Partitions
+from fastinfluence.rows.partitions import Held, PartitionSource
+from fastinfluence.rows.stream import StreamRows, Unit
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DaskRows(StreamRows):
+    """A table whose units are partitions, each read by a worker of a cluster.
+
+    Parameters are those of :class:`~fastinfluence.rows.stream.StreamRows`, and
+
+    partitions : Partitions
+    """
+
+    source: PartitionSource
+    partitions: Partitions | None = None
+
+    def map_units(
+        self,
+        task: Callable[[Unit, Iterator[Block]], T],
+        combine: Callable[[T, T], T],
+        n_threads: int = 1,
+        units: Sequence[Unit] | None = None,
+        phase: str = "reading",
+    ) -> T:
+        """Apply ``task`` to every unit and its blocks, on the workers; combine in a tree there."""
+        assert self.partitions is not None, "rows on the client know their partitions"
+        chosen = self.source.units if units is None else units
+        out = self.partitions.reduce(
+            partial(_on_partition, self._without_units(), task),
+            combine,
+            [(unit.key.key, unit) for unit in chosen],
+            phase,
+        )
+        total = sum(unit.stop - unit.start for unit in chosen)
+        self.progress(phase, total, total)
+        return out
+
+    def _without_units(self) -> StreamRows:
+        """What a worker must know of the table."""
+        return StreamRows(
+            source=replace(self.source, units=()),
+            encode=self.encode,
+            total_weight=self.total_weight,
+            plan=self.plan,
+            silenced=self.silenced,
+        )
+
+    def collected(
+        self, of: Callable[[Block], np.ndarray[Any, Any]], shape: tuple[int, ...]
+    ) -> np.ndarray[Any, Any]:
+        """What ``of`` makes of every block, all of it on the client."""
+
+        def task(unit: Unit, blocks: Iterator[Block]) -> list[np.ndarray[Any, Any]]:
+            return [np.concatenate([of(block) for block in blocks])]
+
+        return np.concatenate(self.map_units(task, lambda a, b: a + b)).reshape(shape)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a table of Dask's is not sent anywhere: work goes to its partitions")
+
+
+def _on_partition(
+    table: StreamRows, task: Callable[[Unit, Iterator[Block]], T], unit: Unit, held: Held
+) -> T:
+    source = table.source
+    assert isinstance(source, PartitionSource)
+    rows = replace(table, source=source.holding(unit, held))
+    return task(unit, rows.blocks(unit))

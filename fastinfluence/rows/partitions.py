@@ -1,0 +1,296 @@
+"""What the partitions of a Dask collection hold, and how their rows are read: on the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastinfluence.errors import InputError
+from fastinfluence.rows.array_source import ArraySource
+from fastinfluence.rows.arrow_source import ArrowSource, check_types, encoder_of, found_in, place
+from fastinfluence.rows.encode import Encoder, is_category
+from fastinfluence.rows.readers import Part, TableReader, arrow
+from fastinfluence.rows.roles import Roles
+from fastinfluence.rows.stream import Raw, Unit
+from fastinfluence.rows.survey import Found, Question, survey_block
+from fastinfluence.rows.tables import array_source
+
+Held = tuple[Any, ...]
+"""What a partition holds: a frame, or arrays."""
+FIELDS = ("X", "y", "weight", "offset")
+"""What arrays a partition may hold, in this order."""
+
+
+@dataclass
+class Surveyed:
+    """What the first pass finds in some partitions.
+
+    Attributes
+    ----------
+    sizes : list of (int, int)
+        Each partition and its number of rows.
+    kinds : dict of str to str
+        What each column holds, the same in all partitions.
+    facts : dict
+        What else was learned, the same in all partitions.
+    stored : int
+        Numbers of X that are stored.
+    found : Found
+    """
+
+    sizes: list[tuple[int, int]]
+    kinds: dict[str, str]
+    facts: dict[str, Any]
+    stored: int
+    found: Found
+
+    def and_then(self, later: Surveyed) -> Surveyed:
+        """The same for these partitions and those that follow; one without rows tells nothing."""
+        if not (self.found.n_rows and later.found.n_rows):
+            told = self if self.found.n_rows else later
+            told.sizes = self.sizes + later.sizes
+            return told
+        self._refuse_other_kinds(later)
+        self.sizes += later.sizes
+        self.stored += later.stored
+        self.found = self.found.and_then(later.found)
+        return self
+
+    def _refuse_other_kinds(self, later: Surveyed) -> None:
+        for name in {**self.kinds, **later.kinds}:
+            own, other = (one.kinds.get(name, "nothing") for one in (self, later))
+            if own != other:
+                raise InputError(
+                    f"column {name!r} holds {other} in partition {later.first} but {own} in "
+                    f"partition {self.first}: give all partitions one type"
+                )
+
+    @property
+    def first(self) -> int:
+        """The first partition that has rows."""
+        return next(k for k, n in self.sizes if n)
+
+    def units(self) -> list[Unit]:
+        """Those partitions that have rows.
+
+        Raises
+        ------
+        InputError
+            If none has; naming partition, column and row of what must not be there.
+        """
+        units, start, bad = [], 0, self.found.bad
+        for k, n in self.sizes:
+            part = Part(f"partition {k}", 0, n, k)
+            if bad is not None and bad.row < start + n:
+                where = place(part, bad.row - start, bad.row)
+                raise InputError(
+                    f"column {bad.column!r} {bad.what} in {where}: impute or drop that row before "
+                    "scoring"
+                )
+            if n:
+                units.append(Unit(part, start, start + n))
+            start += n
+        if not units:
+            raise InputError("the table holds no rows")
+        return units
+
+
+def nothing(k: int) -> Surveyed:
+    """Of a partition without rows."""
+    return Surveyed([(k, 0)], {}, {}, 0, Found(0, None, 0.0, {}, None))
+
+
+class Layout(Protocol):
+    """How the rows of a partition are read."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row, about."""
+
+    def survey(self, k: int, held: Held, question: Question, block_rows: int) -> Surveyed:
+        """What partition k holds."""
+
+    def source(self, surveyed: Surveyed) -> PartitionSource:
+        """The table, once it is known."""
+
+    def read(self, held: Held, block_rows: int) -> Iterator[Raw]:
+        """The partition's rows, a block at a time."""
+
+
+@dataclass(frozen=True)
+class PartitionSource:
+    """A table in partitions. It reads the one that it holds: on a worker; elsewhere none."""
+
+    layout: Layout
+    units: Sequence[Unit]
+    feature_names: tuple[str, ...]
+    dtype: np.dtype[np.floating[Any]]
+    density: float
+    has_offset: bool
+    transform: Encoder | None = None
+    held: Held = ()
+
+    def read(self, unit: Unit, block_rows: int) -> Iterator[Raw]:
+        """The rows of the partition that is held, a block at a time."""
+        return self.layout.read(self.held, block_rows)
+
+    def where(self, row: int) -> str:
+        """The partition of a row and its place there."""
+        unit = next(unit for unit in self.units if row < unit.stop)
+        return place(unit.key, row - unit.start, row)
+
+    def holding(self, unit: Unit, held: Held) -> PartitionSource:
+        """One partition."""
+        return replace(self, units=(unit,), held=held)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Partitions that are data frames, or Arrow tables.
+
+    Attributes
+    ----------
+    roles : Roles
+    sparse : bool
+        Whether a feature holds categories.
+    encode : Encoder or None
+        Of the features, once they are known.
+    """
+
+    roles: Roles
+    sparse: bool
+    encode: Encoder | None = None
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row as a block holds it: 12 for an entry where it is sparse."""
+        d = len(self.roles.features)
+        return (12 if self.sparse else 8) * d + 8 * (len(self.roles.used) - d)
+
+    def survey(self, k: int, held: Held, question: Question, block_rows: int) -> Surveyed:
+        """What partition k holds."""
+        table = arrow_table(held[0], self.roles.used, f"partition {k}")
+        if not table.num_rows:
+            return nothing(k)
+        check_types(table.schema, self.roles)
+        found = found_in(table.to_batches(max_chunksize=block_rows), self.roles, question)
+        kinds = {
+            column.name: "categories" if is_category(column.type) else str(column.type)
+            for column in table.schema
+        }
+        return Surveyed([(k, table.num_rows)], kinds, {"schema": table.schema}, 0, found)
+
+    def source(self, surveyed: Surveyed) -> PartitionSource:
+        """The table, once it is known."""
+        units = surveyed.units()
+        encode = encoder_of(surveyed.facts["schema"], self.roles, surveyed.found)
+        return PartitionSource(
+            layout=replace(self, encode=encode),
+            units=units,
+            feature_names=encode.names,
+            dtype=encode.dtype,
+            density=encode.density,
+            has_offset=self.roles.offset is not None,
+            transform=encode if encode.categories else None,
+        )
+
+    def read(self, held: Held, block_rows: int) -> Iterator[Raw]:
+        """The partition's rows, a block at a time."""
+        assert self.encode is not None, "the features are known before rows are read"
+        table = arrow_table(held[0], self.roles.used, "a partition")
+        unit = Unit(Part("", 0, table.num_rows), 0, table.num_rows)
+        source = ArrowSource(TableReader(table), self.roles, self.encode, [unit])
+        return source.read(unit, block_rows)
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Partitions that are arrays.
+
+    Attributes
+    ----------
+    fields : tuple of str
+        What a partition holds, of :data:`FIELDS`; or nothing, where it holds a tuple of them.
+    row_bytes : int
+        Bytes of one row, about.
+    names : tuple of str or None
+        Of the columns of X; by default their own.
+    """
+
+    fields: tuple[str, ...]
+    row_bytes: int
+    names: tuple[str, ...] | None = None
+
+    def survey(self, k: int, held: Held, question: Question, block_rows: int) -> Surveyed:
+        """What partition k holds."""
+        if not np.shape(self._given(held)["X"])[0]:
+            return nothing(k)
+        try:
+            source = self._source(held)
+            blocks = source.read(Unit(None, 0, len(source.y)), block_rows)
+            found = reduce(
+                Found.and_then,
+                (survey_block(raw, source.feature_names, question) for raw in blocks),
+            )
+        except InputError as error:
+            raise InputError(f"partition {k}: {error}") from error
+        facts = {"names": source.feature_names, "dtype": source.dtype}
+        kinds = {"X": f"{len(source.feature_names)} columns of {source.dtype}"}
+        kinds |= {name: "numbers" for name in FIELDS[2:] if self._given(held).get(name) is not None}
+        stored = round(source.density * source.X.shape[0] * source.X.shape[1])
+        return Surveyed([(k, len(source.y))], kinds, facts, stored, found)
+
+    def source(self, surveyed: Surveyed) -> PartitionSource:
+        """The table, once it is known."""
+        units, names = surveyed.units(), surveyed.facts["names"]
+        return PartitionSource(
+            layout=self,
+            units=units,
+            feature_names=names,
+            dtype=surveyed.facts["dtype"],
+            density=surveyed.stored / (units[-1].stop * len(names)),
+            has_offset="offset" in surveyed.kinds,
+        )
+
+    def read(self, held: Held, block_rows: int) -> Iterator[Raw]:
+        """The partition's rows, a block at a time."""
+        source = self._source(held)
+        return source.read(Unit(None, 0, len(source.y)), block_rows)
+
+    def _given(self, held: Held) -> dict[str, Any]:
+        """The arrays by name."""
+        if self.fields:
+            return dict(zip(self.fields, held, strict=True))
+        values = held[0]
+        if not isinstance(values, tuple | list) or not 2 <= len(values) <= len(FIELDS):
+            raise InputError(
+                f"a block is a {type(values).__name__}: without target=… each must be a tuple "
+                "(X, y), (X, y, weight) or (X, y, weight, offset)"
+            )
+        return dict(zip(FIELDS, values, strict=False))
+
+    def _source(self, held: Held) -> ArraySource:
+        given = self._given(held)
+        return array_source(given.pop("X"), given.pop("y"), features=self.names, **given)
+
+
+def arrow_table(frame: Any, columns: Sequence[str] | None, what: str) -> Any:
+    """The named columns of a data frame of any library, or all, as an Arrow table."""
+    import narwhals as nw
+
+    pa = arrow()
+    if isinstance(frame, pa.RecordBatch):
+        frame = pa.Table.from_batches([frame])
+    try:
+        table = nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise InputError(f"{what} is a {type(frame).__name__}: give data frames") from error
+    chosen = table.columns if columns is None else list(columns)
+    missing = [name for name in chosen if name not in table.columns]
+    if missing:
+        raise InputError(f"{what} has no column {missing[0]!r}")
+    return table.select(chosen).to_arrow().select(chosen)
