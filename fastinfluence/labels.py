@@ -95,10 +95,14 @@ class LabelCodec:
         given = as_vector(y, what)
         if len(given) != n:
             raise InputError(f"{what} has {len(given)} entries but X has {n} rows")
-        out, known = np.empty(n), np.zeros(n, dtype=bool)
-        for label, value in zip(self.classes, self.values, strict=True):
-            mine = np.asarray(given == label)
-            out[mine], known = value, known | mine
+        if len(self.classes) == 2:
+            low, high = (np.asarray(given == label) for label in self.classes)
+            out, known = np.where(high, self.values[1], self.values[0]), low | high
+        else:
+            out, known = np.empty(n), np.zeros(n, dtype=bool)
+            for label, value in zip(self.classes, self.values, strict=True):
+                mine = np.asarray(given == label)
+                out[mine], known = value, known | mine
         if not known.all():
             row = int(np.flatnonzero(~known)[0])
             raise InputError(

@@ -13,6 +13,7 @@ from fastinfluence.inputs import positive_count
 from fastinfluence.problem import Problem, Spec
 from fastinfluence.progress import Progress, silent
 from fastinfluence.rows.base import Block, Rows, available_threads
+from fastinfluence.rows.columnar import held
 from fastinfluence.rows.columns import PerRow
 from fastinfluence.rows.gathered import column
 from fastinfluence.rows.sources import as_rows
@@ -98,7 +99,7 @@ def of_block(common: Problem, block: Block) -> Problem:
     """One block's rows as a problem of their own; sums over blocks are those of the whole."""
     values = block.values
     assert values is not None, "a block of a streamed table brings its values"
-    rows = as_rows(block.X.native())
+    rows = held(block.X, common.rows.dtype, common.rows.density)
     return replace(
         common, rows=rows, y=values.y, w=values.w, offset=values.offset, first_row=block.start
     )

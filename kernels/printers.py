@@ -14,7 +14,7 @@ from fastinfluence.kernels.program import OPS, PointwiseProgram, Step, is_number
 
 # Part of every generated file: raise it whenever the same program would print differently, or when
 # the decorators in kernels/cpu/jit.py change, so that no stale compiled code is picked up.
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 
 _MATH: tuple[str, ...] = ("exp", "log", "sqrt", "log1p", "expm1", "erf", "erfc")
 _MATH += ("tanh", "sinh", "cosh", "atan", "sin", "cos")
@@ -77,14 +77,18 @@ def numba_source(program: PointwiseProgram, outputs: tuple[str, ...]) -> str:
     outs = [f"out{k}" for k in range(len(outputs))]
     body = [f"{p} = params[{k}]" for k, p in enumerate(chosen.params) if _uses(chosen, p)]
     body += lines(once, NUMBA)
-    body += ["for i in range(F.shape[0]):"]
-    body += _indent(
-        ["y = np.float64(y_[i])", *lines(per_row, NUMBA), "for j in range(F.shape[1]):"]
-    )
-    store = [
-        f"{out}[i, j] = {operand}" for out, (_, operand) in zip(outs, chosen.results, strict=True)
-    ]
-    body += _indent(["f = np.float64(F[i, j])", *lines(inner, NUMBA), *store], 8)
+    results = list(zip(outs, (operand for _, operand in chosen.results), strict=True))
+    row = ["y = np.float64(y_[i])", *lines(per_row, NUMBA)]
+    # One prediction a row is one loop, which works on several rows at once.
+    body += ["if F.shape[1] == 1:", "    flat = F.reshape(F.size)"]
+    body += _indent(f"flat_{out} = {out}.reshape({out}.size)" for out in outs)
+    body += ["    for i in range(flat.size):"]
+    stored = [f"flat_{out}[i] = {operand}" for out, operand in results]
+    body += _indent([*row, "f = np.float64(flat[i])", *lines(inner, NUMBA), *stored], 8)
+    body += ["    return", "for i in range(F.shape[0]):"]
+    body += _indent([*row, "for j in range(F.shape[1]):"])
+    stored = [f"{out}[i, j] = {operand}" for out, operand in results]
+    body += _indent(["f = np.float64(F[i, j])", *lines(inner, NUMBA), *stored], 8)
     head = f"@jit\ndef kernel(F, y_, params, {', '.join(outs)}):"
     parts = [HEADER.format(version=GENERATOR_VERSION, name=program.name), *atom_sources(chosen)]
     return "\n\n".join([*parts, "\n".join([head, *_indent(body)])]) + "\n"

@@ -79,7 +79,9 @@ class GLMEngine(GLMValues):
 
     def _linearize(self, outputs: tuple[str, str, str]) -> None:
         problem, n = self.problem, self.problem.n_rows
-        self.f, self.d1, self.d2 = np.empty(n), np.empty(n), np.empty(n)
+        self.f: FloatArray = np.empty(n)
+        self.d1: FloatArray = np.empty(n)
+        self.d2: FloatArray = np.empty(n)
         kernel = pointwise.kernel(self._program, outputs)
 
         def task(block: Block) -> tuple[float, FloatArray, FloatArray]:

@@ -24,19 +24,18 @@ from fastinfluence.types import FloatArray, IntArray
 T = TypeVar("T")
 
 
-class _Totals(NamedTuple):
+class Totals(NamedTuple):
     """What the blocks' linearisations add up to."""
 
     objective: float
     gradient: FloatArray
-    gradient_scale: FloatArray
     convex: bool
 
-    def plus(self, other: _Totals) -> _Totals:
-        return _Totals(
+    def plus(self, other: Totals) -> Totals:
+        """Those of two parts of the rows."""
+        return Totals(
             self.objective + other.objective,
             add(self.gradient, other.gradient),
-            add(self.gradient_scale, other.gradient_scale),
             self.convex and other.convex,
         )
 
@@ -54,9 +53,14 @@ class Local(NamedTuple):
         return self.kind(of_block(self.common, block), self.theta, self.curvature)
 
 
-def _totals(local: Local, block: Block) -> _Totals:
+def _totals(local: Local, block: Block) -> Totals:
     engine = local.engine(block)
-    return _Totals(engine.objective, engine.gradient, engine.gradient_scale, engine.convex)
+    return Totals(engine.objective, engine.gradient, engine.convex)
+
+
+def _scales(local: Local, block: Block) -> FloatArray:
+    out: FloatArray = local.engine(block).gradient_scale
+    return out
 
 
 class Streamed:
@@ -71,6 +75,8 @@ class Streamed:
     curvature: str
     kind: type[Any]
     """The engine of a block."""
+    whole: type[Any]
+    """The same with all it sums up."""
     upward: bool
     """Whether no row's term bends downwards at theta."""
 
@@ -80,13 +86,28 @@ class Streamed:
         self.local = Local(self.kind, template(problem), theta, curvature)
         self._set_up()
         total = self.stream.map_reduce(
-            partial(_totals, self.local), _Totals.plus, problem.n_threads
+            partial(type(self).totals, self.local), Totals.plus, problem.n_threads
         )
-        pull = problem.pull(theta) / (1.0 if problem.mean_form else problem.W)
         self.objective = total.objective + problem.price(theta)
-        self.gradient: FloatArray = total.gradient + pull
-        self.gradient_scale: FloatArray = total.gradient_scale + np.abs(pull)
+        self.gradient: FloatArray = total.gradient + self._pull
         self.upward = total.convex
+
+    totals = staticmethod(_totals)
+    """From a block to what it adds to the objective and its gradient."""
+
+    @property
+    def _pull(self) -> FloatArray:
+        """The penalty's gradient in mean form, shape (p,)."""
+        problem = self.problem
+        return problem.pull(self.theta) / (1.0 if problem.mean_form else problem.W)
+
+    @cached_property
+    def gradient_scale(self) -> Any:
+        """What each sum in ``gradient`` cancels from, shape (p,): a pass of its own."""
+        whole = self.local._replace(kind=self.whole)
+        return self.stream.map_reduce(
+            partial(_scales, whole), add, self.problem.n_threads
+        ) + np.abs(self._pull)
 
     def _set_up(self) -> None:
         """What the kind needs beside problem and theta."""

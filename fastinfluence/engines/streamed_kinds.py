@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,69 @@ from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.engines.heads import head_of
 from fastinfluence.engines.mlp import MLPEngine
 from fastinfluence.engines.multinomial import MultinomialEngine
-from fastinfluence.engines.streamed import Streamed
+from fastinfluence.engines.streamed import Local, Streamed, Totals
+from fastinfluence.kernels.cpu import pointwise
+from fastinfluence.rows.base import Block
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.types import FloatArray, IntArray
 
 
-class StreamedGLM(Streamed, GLMEngine):
+class BlockGLM(GLMEngine):
+    """A block's rows of a GLM, each derivative made when it is asked for."""
+
+    def _linearize(self, outputs: tuple[str, str, str]) -> None:
+        problem = self.problem
+        self._second = outputs[2]
+        f: FloatArray = problem.rows.take(slice(None)).linear(self.theta)
+        if problem.offset is not None:
+            f += problem.offset
+        self.f = f
+
+    @cached_property
+    def d1(self) -> FloatArray:  # type: ignore[override]
+        """First derivative of the loss, shape (b,)."""
+        return self._derivatives("d1")[0]
+
+    @cached_property
+    def d2(self) -> FloatArray:  # type: ignore[override]
+        """Curvature weight, shape (b,)."""
+        return self._derivatives(self._second)[0]
+
+    def totals(self) -> Totals:
+        """What the block adds to the objective and its gradient; the loss's domain is checked."""
+        value, self.d1, self.d2 = self._derivatives("value", "d1", self._second)
+        self._check_domain()
+        problem = self.problem
+        slope = problem.w * self.d1
+        slope /= problem.W
+        return Totals(
+            float(problem.w @ value) / (problem.W if problem.mean_form else 1.0),
+            problem.rows.take(slice(None)).transposed(slope, self.n_params),
+            self.convex,
+        )
+
+    def _derivatives(self, *outputs: str) -> tuple[FloatArray, ...]:
+        problem = self.problem
+        made = tuple(np.empty_like(self.f) for _ in outputs)
+        kernel = pointwise.kernel(self._program, outputs)
+        kernel(self.f[:, None], problem.y, self._params, *(out[:, None] for out in made))
+        if not problem.w.all():  # rows of weight zero may lie outside the loss's domain
+            wild = (problem.w == 0) & ~np.all([np.isfinite(out) for out in made], axis=0)
+            for out in made:
+                out[wild] = 0.0
+        return made
+
+
+def _glm_totals(local: Local, block: Block) -> Totals:
+    out: Totals = local.engine(block).totals()
+    return out
+
+
+class StreamedGLM(Streamed, GLMEngine):  # type: ignore[override]  # sums made when asked for
     """A GLM on a streamed table."""
 
-    kind = GLMEngine
+    kind, whole = BlockGLM, GLMEngine
+    totals = staticmethod(_glm_totals)
 
     def label_dot(self, rows: IntArray, S: FloatArray) -> FloatArray:
         """∂y (∇l_i · s) for the chosen rows and every column of S, shape (t, k)."""
@@ -46,10 +101,10 @@ class StreamedGLM(Streamed, GLMEngine):
         return self.upward
 
 
-class StreamedMultinomial(Streamed, MultinomialEngine):
+class StreamedMultinomial(Streamed, MultinomialEngine):  # type: ignore[override]
     """A multinomial model on a streamed table."""
 
-    kind = MultinomialEngine
+    kind = whole = MultinomialEngine
 
     def _set_up(self) -> None:
         self.K = self.problem.n_outputs
@@ -64,10 +119,10 @@ class StreamedMultinomial(Streamed, MultinomialEngine):
         return self.per_row("row_sizes")
 
 
-class StreamedMLP(Streamed, MLPEngine):
+class StreamedMLP(Streamed, MLPEngine):  # type: ignore[override]
     """A multilayer perceptron on a streamed table."""
 
-    kind = MLPEngine
+    kind = whole = MLPEngine
 
     def _set_up(self) -> None:
         spec = self.problem.spec

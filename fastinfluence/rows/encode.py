@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from fastinfluence.errors import InputError
+from fastinfluence.rows.columnar import ColumnFeatures
 from fastinfluence.rows.csr import CSRFeatures
-from fastinfluence.rows.dense import DenseFeatures
 from fastinfluence.rows.features import Features
 from fastinfluence.tables import Table
 
@@ -33,6 +33,13 @@ def is_number(kind: Any) -> bool:
     import pyarrow.types as kinds
 
     return bool(kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_boolean(kind))
+
+
+def storage(kinds: Sequence[Any]) -> np.dtype[np.floating[Any]]:
+    """Single precision where all of some Arrow types of numbers are, double otherwise."""
+    single = bool(kinds) and all(str(kind) in ("float", "halffloat") for kind in kinds)
+    dtype: np.dtype[np.floating[Any]] = np.dtype(np.float32 if single else np.float64)
+    return dtype
 
 
 def as_arrow(frame: Any, columns: Sequence[str]) -> Any:
@@ -85,9 +92,7 @@ class Encoder:
     ) -> Encoder:
         """Single precision where every number is stored so, double otherwise."""
         numbers = [schema.field(name).type for name in features if name not in categories]
-        single = bool(numbers) and all(str(kind) in ("float", "halffloat") for kind in numbers)
-        dtype: np.dtype[Any] = np.dtype(np.float32 if single else np.float64)
-        return cls(tuple(features), categories, dtype)
+        return cls(tuple(features), categories, storage(numbers))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -123,7 +128,7 @@ class Encoder:
     def block(self, batch: Any) -> Features:
         """The batch's block of X, shape (b, d)."""
         if not self.categories:
-            return DenseFeatures(self._numbers(batch))
+            return ColumnFeatures(self._numbers(batch))
         b, m = batch.num_rows, len(self.features)
         data, indices = np.ones((b, m), dtype=self.dtype), np.empty((b, m), dtype=np.int32)
         first = 0
@@ -139,9 +144,9 @@ class Encoder:
         return CSRFeatures(data.ravel(), indices.ravel(), starts, first)
 
     def _numbers(self, batch: Any) -> np.ndarray[Any, Any]:
-        out = np.empty((batch.num_rows, len(self.features)), dtype=self.dtype)
-        for k, name in enumerate(self.features):
-            out[:, k] = decoded(batch.column(name))
+        out = np.empty((len(self.features), batch.num_rows), dtype=self.dtype)
+        for row, column in zip(out, batch.columns, strict=False):  # features come first
+            row[:] = column.to_numpy(zero_copy_only=False)
         return out
 
     @cached_property

@@ -17,7 +17,7 @@ from fastinfluence.errors import InputError
 from fastinfluence.progress import Progress
 from fastinfluence.rows.array_source import ArraySource
 from fastinfluence.rows.arrow_source import surveyed
-from fastinfluence.rows.encode import is_category
+from fastinfluence.rows.encode import is_category, storage
 from fastinfluence.rows.memory import DEFAULT, Plan, as_bytes
 from fastinfluence.rows.readers import CSVReader, ParquetReader, Reader, SpooledReader, TableReader
 from fastinfluence.rows.roles import Roles
@@ -85,7 +85,7 @@ class ArrowTable(StreamTable):
     def row_bytes(self) -> int:
         """Bytes of one row as a block holds it: 12 for an entry where it is sparse."""
         kinds = [self.reader.schema.field(name).type for name in self.roles.features]
-        entry = 12 if any(map(is_category, kinds)) else 8
+        entry = 12 if any(map(is_category, kinds)) else storage(kinds).itemsize
         return entry * len(kinds) + 8 * (len(self.roles.used) - len(kinds))
 
     @property
