@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
+from fastinfluence.errors import UnsupportedError
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.cluster import Partitions
 from fastinfluence.rows.partitions import Held, PartitionSource
@@ -71,7 +72,10 @@ class DaskRows(StreamRows):
         return np.concatenate(self.map_units(task, lambda a, b: a + b)).reshape(shape)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a table of Dask's is not sent anywhere: work goes to its partitions")
+        raise UnsupportedError(
+            "what is asked works with all rows in one process, and those of a cluster stay where "
+            "they are: ask about chosen rows, or read the table with fi.rows.parquet"
+        )
 
 
 def _on_partition(

@@ -1,0 +1,43 @@
+"""Rows on a cluster give the numbers of rows in memory, for every loss and kind of model."""
+
+import numpy as np
+import pytest
+from cases import CASES, FURTHER, assert_close, build, named
+from rows.dask_cases import Tables
+
+import fastinfluence as fi
+
+EVERY_LOSS = tuple(case for case in CASES + FURTHER if case.name in {c.loss for c in FURTHER}) + (
+    CASES[4],
+    CASES[13],
+)
+
+
+def trio(case, one_hot, client):
+    """Return one model three ways: in memory, streamed, on the cluster; and its test rows."""
+    built = build(case)
+    tables, spec = Tables.of(built, one_hot), built.spec()
+    if one_hot:
+        spec = fi.GLM(
+            spec.loss, l2=0.3, fit_intercept=case.fit_intercept, reduction=case.reduction
+        )
+    memory = fi.Influence.fit(spec, tables.X, built.y, **built.data())
+    streamed = fi.Influence(spec, tables.streamed(), theta=memory.theta)
+    return memory, streamed, fi.Influence(spec, tables.dask(client), theta=memory.theta), tables
+
+
+@pytest.mark.parametrize("one_hot", [False, True], ids=["dense", "one-hot"])
+@pytest.mark.parametrize("case", **named(EVERY_LOSS))
+def test_every_loss(case, one_hot, client):
+    memory, streamed, there, tables = trio(case, one_hot, client)
+    offset = {} if tables.built.offset_test is None else {"offset_test": tables.built.offset_test}
+
+    def scores(infl, X_test):
+        yield infl.hessian.dense()
+        yield infl.on_loss(X_test, tables.built.y_test, **offset)
+        yield infl.self_influence()
+
+    expected = list(scores(memory, tables.X_test))
+    for infl in (streamed, there):
+        for found, wanted in zip(scores(infl, tables.frame_test), expected, strict=True):
+            assert_close(found, wanted, rtol=1e-10)
