@@ -19,6 +19,7 @@ from fastinfluence.errors import (
     NoOptimumError,
     OracleError,
     SolverError,
+    StorageError,
     UnsupportedError,
 )
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from fastinfluence import rows, solvers, targets
     from fastinfluence.attacks import attack
     from fastinfluence.influence import Influence
-    from fastinfluence.sinks import TopK, Total
+    from fastinfluence.sinks import ParquetScores, ParquetSink, TopK, Total
     from fastinfluence.spec import activations, families, losses
     from fastinfluence.spec.loss import Loss
     from fastinfluence.spec.mlp import MLP
@@ -41,6 +42,8 @@ _PLACES = {
     "Influence": "fastinfluence.influence:Influence",
     "Oracle": "fastinfluence.spec.oracle:Oracle",
     "Loss": "fastinfluence.spec.loss:Loss",
+    "ParquetScores": "fastinfluence.sinks:ParquetScores",
+    "ParquetSink": "fastinfluence.sinks:ParquetSink",
     "TopK": "fastinfluence.sinks:TopK",
     "Total": "fastinfluence.sinks:Total",
     "activations": "fastinfluence.spec.activations",
@@ -82,7 +85,10 @@ __all__ = [
     "NoOptimumError",
     "Oracle",
     "OracleError",
+    "ParquetScores",
+    "ParquetSink",
     "SolverError",
+    "StorageError",
     "TopK",
     "Total",
     "UnsupportedError",

@@ -25,6 +25,10 @@ class OracleError(FastInfluenceError, RuntimeError):
     """A callable of an oracle raised, or returned what its name does not promise."""
 
 
+class StorageError(FastInfluenceError, RuntimeError):
+    """A file could not be written: the disk is full, or the folder may not be written to."""
+
+
 class UnsupportedError(FastInfluenceError, ValueError):
     """A valid request that this library does not support, named with what to do instead."""
 

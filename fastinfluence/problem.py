@@ -11,6 +11,7 @@ import numpy as np
 
 from fastinfluence.active_set import ActiveSet
 from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.fingerprints import of_arrays
 from fastinfluence.inputs import (
     check_finite_rows,
     checked_offset,
@@ -25,6 +26,7 @@ from fastinfluence.rows.base import Rows, available_threads
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.indexed import Indexed, IndexedRows, alike
 from fastinfluence.rows.sources import as_rows
+from fastinfluence.rows.stream import StreamRows
 from fastinfluence.spec.loss import Loss
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.models import GLM
@@ -222,10 +224,24 @@ class Problem:
     @cached_property
     def param_names(self) -> list[str]:
         """Names of the entries of theta."""
-        classes = self.codec.classes
-        outputs = range(self.n_outputs) if classes is None else classes
-        named = tuple(str(label) for label in outputs) if self.n_outputs > 1 else ()
+        named = self.output_names if self.n_outputs > 1 else ()
         return self.spec.param_names(self.feature_names, named)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the K predictions of a row: the classes, or numbers."""
+        classes = self.codec.classes
+        return tuple(str(k) for k in (range(self.n_outputs) if classes is None else classes))
+
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of each part of the data, as it is used; a pass over the rows."""
+        if isinstance(self.rows, StreamRows):  # its rows hold the rest
+            return {"X": self.rows.fingerprint()}
+        arrays = {"sample_weight": self.w, "offset": self.offset}
+        if not isinstance(self.y, Indexed):  # an oracle's targets are a part of its rows
+            arrays["y"] = self.y
+        own = {name: of_arrays([array]) for name, array in arrays.items()}
+        return {"X": self.rows.fingerprint(), **own}
 
     def test_rows(self, X_test: Any, y_test: Any = None, offset_test: Any = None) -> TestRows:
         """Check test rows against this problem."""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fastinfluence.curvature import Curvature
 from fastinfluence.engines.base import Engine
+from fastinfluence.engines.streamed import of_blocks
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.rows.base import Block
 from fastinfluence.sinks import Sink
+from fastinfluence.sinks.base import Collector
+from fastinfluence.sinks.units import collect_units
 from fastinfluence.solvers.base import Prepared, Solver
 from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.sketch import normal_draws
 from fastinfluence.spec.models import GLM
-from fastinfluence.streaming import block_weights
+from fastinfluence.streaming import block_weights, stream_of
 from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
@@ -76,26 +82,69 @@ def stream_scores(
     ``direct`` (t, n) is the derivative of each quantity with respect to each row's sample
     weight at fixed theta, for quantities that hold the weights themselves.
     """
-    scale = Scale.of(effect, engine)
-    shift = S.T @ engine.fold
-    n = engine.problem.n_rows
-    collector = sink.open(S.shape[1], n, 1.0 if effect == "removal" else -1.0)
+    scale, rows = Scale.of(effect, engine), of_blocks(engine)
 
-    def add(part: Block) -> None:
-        raw = engine.row_dot(part, S)
+    W = engine.problem.W
+
+    def raw(part: Block) -> FloatArray:
+        out: FloatArray = rows.row_dot(part, S)
         if direct is not None:
-            raw -= engine.problem.W * direct[:, part.rows]
-        collector.add(part.start, raw, shift, scale.of_block(part))
+            out -= W * direct[:, part.rows]
+        return out
 
-    def task(block: Block) -> int:
-        for part in block.parts(S.shape[1]):
-            add(part)
-        if progress is not None:
-            progress("scoring", block.stop, n)
-        return block.stop
+    numbers = S.shape[1]
+    shift = S.T @ engine.fold
+    return _stream(engine, raw, shift, scale, sink, "scoring", numbers, progress=progress)
 
-    engine.problem.rows.map_reduce(task, lambda _, stop: stop, 1)
-    return collector.result()
+
+def _stream(
+    engine: Engine,
+    raw: Callable[[Block], FloatArray],
+    shift: FloatArray,
+    scale: Scale,
+    sink: Sink[R],
+    phase: str,
+    numbers: int,
+    at_least: int = 1,
+    progress: Progress | None = None,
+) -> R:
+    """``raw`` scores (t, b) of all rows into the sink, those apart that it has already.
+
+    It is called with parts of blocks, of ``numbers`` float64 a row and ``at_least`` so many rows.
+    """
+    problem, n = engine.problem, engine.problem.n_rows
+    sign = 1.0 if scale.effect == "removal" else -1.0
+    with closing(sink.open(len(shift), n, sign)) as collector:
+        own = replace(scale, problem=of_blocks(engine).problem)
+        fill = partial(_fill, raw, shift, own, numbers, at_least)
+        stream = stream_of(problem)
+        if stream is not None:
+            collect_units(stream, collector, fill, problem.n_threads, phase)
+            return collector.result()
+
+        def task(block: Block) -> int:
+            fill(collector, block)
+            if progress is not None:
+                progress(phase, block.stop, n)
+            return block.stop
+
+        problem.rows.map_reduce(task, lambda _, stop: stop, 1)
+        return collector.result()
+
+
+def _fill(
+    raw: Callable[[Block], FloatArray],
+    shift: FloatArray,
+    scale: Scale,
+    numbers: int,
+    at_least: int,
+    collector: Collector[Any],
+    block: Block,
+) -> None:
+    """Scores of a block's rows into a collector."""
+    for part in block.parts(numbers, at_least):
+        if collector.wanted(part.start, part.stop):
+            collector.add(part.start, raw(part), shift, scale.of_block(part))
 
 
 def refuse_dear(engine: Engine, solver: Solver) -> None:
@@ -115,25 +164,24 @@ def refuse_dear(engine: Engine, solver: Solver) -> None:
 
 
 def self_influence(
-    engine: Engine, prepared: Prepared, effect: Effect, progress: Progress | None = None
-) -> FloatArray:
-    """Every row's effect on its own loss: scale_i · ∇l_iᵀ H⁻¹ g_i, shape (n,)."""
-    scale = Scale.of(effect, engine)
-    n, out = engine.problem.n_rows, np.empty(engine.problem.n_rows)
+    engine: Engine,
+    prepared: Prepared,
+    effect: Effect,
+    sink: Sink[R],
+    progress: Progress | None = None,
+) -> R:
+    """Every row's effect on its own loss, scale_i · ∇l_iᵀ H⁻¹ g_i, into the sink with t = 1."""
+    scale, p, rows = Scale.of(effect, engine), engine.n_params, of_blocks(engine)
     from_fold = prepared.apply(engine.fold[:, None])[:, 0]
 
-    def task(block: Block) -> int:
-        for part in block.parts(engine.n_params, SIDES):
-            own = engine.block_gradients(part)
-            solved = prepared.apply(np.ascontiguousarray(own.T))
-            quadratic = np.einsum("ij,ji->i", own, solved)
-            out[part.rows] = scale.of_block(part) * (quadratic + own @ from_fold)
-        if progress is not None:
-            progress("self-influence", block.stop, n)
-        return block.stop
+    def raw(part: Block) -> FloatArray:
+        own: FloatArray = rows.block_gradients(part)
+        solved = prepared.apply(np.ascontiguousarray(own.T))
+        quadratic = np.einsum("ij,ji->i", own, solved)
+        return np.asarray(quadratic + own @ from_fold)[None]
 
-    engine.problem.rows.map_reduce(task, lambda _, stop: stop, 1)
-    return out
+    problem = engine.problem
+    return _stream(engine, raw, np.zeros(1), scale, sink, "self-influence", p, SIDES, progress)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("tables",),
     ("sparse",),
     ("kernels",),
+    ("archive",),
+    ("files", "fingerprints"),
     ("progress",),
     ("types",),
     ("errors",),

@@ -48,9 +48,29 @@ class Local(NamedTuple):
     theta: FloatArray
     curvature: str
 
+    @property
+    def problem(self) -> Problem:
+        """What the blocks' problems have in common."""
+        return self.common
+
     def engine(self, block: Block) -> Any:
         """The block's rows linearised at theta, without a penalty."""
         return self.kind(of_block(self.common, block), self.theta, self.curvature)
+
+    def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
+        """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
+        out: FloatArray = self.engine(block).row_dot(_alone(block), S)
+        return out
+
+    def block_gradients(self, block: Block) -> FloatArray:
+        """∇l_i of a block's rows, shape (b, p); no penalty."""
+        out: FloatArray = self.engine(block).block_gradients(_alone(block))
+        return out
+
+
+def of_blocks(engine: Any) -> Any:
+    """What answers for the rows of a block: the engine, or what of it can travel."""
+    return engine.local if isinstance(engine, Streamed) else engine
 
 
 def _totals(local: Local, block: Block) -> Totals:
@@ -162,13 +182,11 @@ class Streamed:
 
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
-        out: FloatArray = self.local.engine(block).row_dot(_alone(block), S)
-        return out
+        return self.local.row_dot(block, S)
 
     def block_gradients(self, block: Block) -> FloatArray:
         """∇l_i of a block's rows, shape (b, p); no penalty."""
-        out: FloatArray = self.local.engine(block).block_gradients(_alone(block))
-        return out
+        return self.local.block_gradients(block)
 
     # -- chosen rows -------------------------------------------------------------------
 

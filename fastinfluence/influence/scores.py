@@ -8,6 +8,7 @@ import numpy as np
 
 from fastinfluence.engines.glm import OUTPUTS
 from fastinfluence.errors import InputError
+from fastinfluence.influence.asked import asked_of, checked_sink
 from fastinfluence.influence.base import InfluenceBase
 from fastinfluence.inputs import checked_rows, finite_matrix, one_of, positive_count
 from fastinfluence.scoring import (
@@ -18,7 +19,7 @@ from fastinfluence.scoring import (
     sketched_self_influence,
     stream_scores,
 )
-from fastinfluence.sinks import Matrix, PerOutput, Sink
+from fastinfluence.sinks import Matrix, Sink, Total
 from fastinfluence.solvers import Solution
 from fastinfluence.targets.base import Target, are_targets, checked_target
 from fastinfluence.types import Effect, FloatArray
@@ -97,15 +98,16 @@ class Scores(InfluenceBase):
         X_test : array_like, shape (t, d)
         y_test : array_like, shape (t,)
         effect : {"removal", "upweight"}
-        out : None, fi.TopK(k) or fi.Total()
-            An array by default; a :class:`TopKResult`, or sums over the test rows, shape (n,).
+        out : None, fi.TopK(k), fi.Total() or fi.ParquetSink(path)
+            An array by default; a :class:`TopKResult`, sums over the test rows, shape (n,), or
+            files (:class:`ParquetScores`).
         offset_test : array_like, shape (t,), optional
             Required where the model was trained with an offset.
         """
         test = self._problem.test_rows(X_test, y_test, offset_test)
         if test.y is None:
             raise InputError("y_test is needed: on_loss asks about the loss of labelled rows")
-        return self._score(self._engine.loss_gradients(test), effect, out)
+        return self._score("on_loss", self._engine.loss_gradients(test), effect, out)
 
     def on_prediction(
         self,
@@ -123,10 +125,7 @@ class Scores(InfluenceBase):
         one_of(output, OUTPUTS, "output")
         test = self._problem.test_rows(X_test, None, offset_test)
         gradients = self._engine.prediction_gradients(test, output)
-        K = self._problem.n_outputs
-        if K > 1:
-            out = PerOutput(checked_sink(out) or Matrix(), K)
-        return self._score(gradients, effect, out)
+        return self._score("on_prediction", gradients, effect, out, K=self._problem.n_outputs)
 
     def on_function(
         self,
@@ -150,7 +149,7 @@ class Scores(InfluenceBase):
             if direct is not None:
                 raise InputError("a target brings its own direct: leave it out")
             gradients, through = self._of_targets(gradient)
-            return self._score(gradients, effect, out, through)
+            return self._score("on_function", gradients, effect, out, through)
         p = self._engine.n_params
         gradients = np.atleast_2d(finite_matrix(gradient, "gradient"))
         if gradients.ndim != 2 or gradients.shape[1] != p:
@@ -166,7 +165,7 @@ class Scores(InfluenceBase):
                     f"direct must have shape {wanted}, one derivative per function "
                     f"and training row; it has shape {np.shape(direct)}"
                 )
-        return self._score(gradients, effect, out, through)
+        return self._score("on_function", gradients, effect, out, through)
 
     def value(self, target: Target) -> float:
         """The number that a target of ``fi.targets`` is for this model; NaN if undetermined."""
@@ -187,15 +186,23 @@ class Scores(InfluenceBase):
 
     @overload
     def self_influence(
-        self, effect: Effect = ..., sketch: None = ..., seed: int = ...
+        self, effect: Effect = ..., sketch: None = ..., seed: int = ..., out: None = ...
     ) -> FloatArray: ...
     @overload
     def self_influence(
-        self, effect: Effect = ..., *, sketch: int, seed: int = ...
+        self, effect: Effect = ..., *, sketch: int, seed: int = ..., out: None = ...
     ) -> SketchedScores: ...
+    @overload
     def self_influence(
-        self, effect: Effect = "removal", sketch: int | None = None, seed: int = 0
-    ) -> FloatArray | SketchedScores:
+        self, effect: Effect = ..., sketch: None = ..., seed: int = ..., *, out: Sink[R]
+    ) -> R: ...
+    def self_influence(
+        self,
+        effect: Effect = "removal",
+        sketch: int | None = None,
+        seed: int = 0,
+        out: Sink[Any] | None = None,
+    ) -> Any:
         """Every row's influence on its own loss, shape (n,).
 
         ``"removal"``: (w_i/W)·∇l_iᵀH⁻¹g_i, zero or positive up to the penalty's term. Large
@@ -211,6 +218,9 @@ class Scores(InfluenceBase):
             ``.values`` and ``.std_error``, each (n,).
         seed : int, default 0
             Of the sketch.
+        out : None, fi.TopK(k) or fi.ParquetSink(path)
+            An array by default; a :class:`TopKResult` of one test quantity (t = 1), or files
+            (:class:`ParquetScores`). Not with a sketch, which holds all rows in memory.
 
         Raises
         ------
@@ -218,10 +228,15 @@ class Scores(InfluenceBase):
             If ``solver="auto"`` chose CG and n solves would take too long; if a sketch is asked
             for where a row bends downwards.
         """
+        sink = checked_sink(out) or Total()  # over one test quantity: its scores, (n,)
         if sketch is None:
             if isinstance(self._settings.solver, str):
                 refuse_dear(self._engine, self._choice.solver)
-            return self_influence(self._engine, self._prepared, effect, self._settings.progress)
+            sink = asked_of(self, sink, "self_influence", effect)
+            progress = self._settings.progress
+            return self_influence(self._engine, self._prepared, effect, sink, progress)
+        if out is not None:
+            raise InputError("a sketch holds all rows in memory: leave out= away, or sketch=")
         k = positive_count(sketch, "sketch")
         return sketched_self_influence(
             self.hessian, self._engine, self._prepared, effect, k, seed, self._settings.progress
@@ -229,19 +244,16 @@ class Scores(InfluenceBase):
 
     def _score(
         self,
+        method: str,
         gradients: FloatArray,
         effect: Effect,
         out: Sink[Any] | None,
         direct: FloatArray | None = None,
+        K: int = 1,
     ) -> Any:
+        """Scores of quantities with these gradients (t·K, p), K for each test row."""
         sink = checked_sink(out) or Matrix()
         Scale.of(effect, self._engine)
         S = self._solve(np.ascontiguousarray(gradients.T))
+        sink = asked_of(self, sink, method, effect, S, direct, K)
         return stream_scores(self._engine, S, effect, sink, direct, self._settings.progress)
-
-
-def checked_sink(out: Sink[Any] | None) -> Sink[Any] | None:
-    """The sink, or InputError where ``out`` is none."""
-    if out is not None and (isinstance(out, type) or not hasattr(out, "open")):
-        raise InputError(f"out={out!r} is not a sink: use fi.TopK(10), fi.Total() or None")
-    return out

@@ -11,8 +11,8 @@ from fastinfluence.engines.base import Engine
 from fastinfluence.errors import InputError
 from fastinfluence.fit import minimize
 from fastinfluence.flips import Flip, InfluentialSubset
+from fastinfluence.influence.asked import asked_of, checked_sink
 from fastinfluence.influence.removals import Removals
-from fastinfluence.influence.scores import checked_sink
 from fastinfluence.inputs import non_negative, positive_count
 from fastinfluence.problem import TestRows
 from fastinfluence.quantity import Quantity
@@ -158,14 +158,14 @@ class Subsets(Removals):
         ----------
         X_test : array_like, shape (t, d)
         y_test : array_like, shape (t,)
-        out : None, fi.TopK(k) or fi.Total()
+        out : None, fi.TopK(k), fi.Total() or fi.ParquetSink(path)
             As in :meth:`on_loss`. TopK's ``.helpful`` are the most negative derivatives.
         """
         sink = checked_sink(out) or Matrix()
         test = self._labelled(X_test, y_test, offset_test, "on_weights")
         gradients = self._engine.loss_gradients(test) / self._problem.W
         S = self._solve(np.ascontiguousarray(gradients.T))
-        progress = self._settings.progress
+        sink, progress = asked_of(self, sink, "on_weights", "upweight", S), self._settings.progress
         return stream_scores(self._engine, S, "upweight", sink, progress=progress)
 
     def without(self, rows: Any, tol: float = 1e-9) -> Self:

@@ -67,6 +67,9 @@ class ArraySource:
         """Whether rows come with an offset."""
         return self.offset is not None
 
+    id_type: None = None
+    """Rows have no names."""
+
     @property
     def transform(self) -> None:
         """None: X is taken as it is."""

@@ -57,6 +57,11 @@ class ArrowSource:
         return self.roles.offset is not None
 
     @property
+    def id_type(self) -> Any:
+        """Arrow type of what rows are named by, or None."""
+        return None if self.roles.id is None else plain_type(self.reader.schema, self.roles.id)
+
+    @property
     def transform(self) -> Encoder | None:
         """From a frame with the table's own columns to the d columns of X, where they differ."""
         return self.encode if self.encode.categories else None
@@ -153,6 +158,12 @@ def _sorted(name: str, values: set[Any]) -> tuple[Any, ...]:
         return tuple(sorted(values))
     except TypeError as error:
         raise InputError(f"column {name!r} mixes categories that cannot be ordered") from error
+
+
+def plain_type(schema: Any, name: str) -> Any:
+    """A column's Arrow type, of its values where it is a dictionary."""
+    kind = schema.field(name).type
+    return kind.value_type if hasattr(kind, "value_type") else kind
 
 
 def check_types(schema: Any, roles: Roles) -> None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from fastinfluence.fingerprints import Digest, of_json
 from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
 
@@ -38,11 +39,13 @@ class Values(NamedTuple):
     y: FloatArray
     w: FloatArray
     offset: FloatArray | None = None
+    ids: Any = None
+    """What the caller names the rows by."""
 
     def part(self, rows: slice | IntArray) -> Values:
         """Those of some of the rows."""
-        offset = None if self.offset is None else self.offset[rows]
-        return Values(self.y[rows], self.w[rows], offset)
+        offset, ids = (None if a is None else a[rows] for a in (self.offset, self.ids))
+        return Values(self.y[rows], self.w[rows], offset, ids)
 
 
 class Block(NamedTuple):
@@ -104,6 +107,24 @@ class Rows(Protocol):
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the table, whatever its layout in memory; a pass over the rows."""
+
+
+def fingerprint_of(rows: Rows) -> str:
+    """:meth:`Rows.fingerprint` from the rows themselves, block by block."""
+    table = f"{rows.n_rows} {rows.n_features}"
+    digests: dict[str, Digest] = {}
+
+    def task(block: Block) -> int:
+        for name, numbers in block.X.stored().items():
+            about = f"{name} of {table}: {numbers.dtype.str} {numbers.shape[1:]}"
+            digests.setdefault(name, Digest(about)).add(numbers)
+        return block.stop
+
+    rows.map_reduce(task, max, 1)  # one thread: in the order of the rows
+    return of_json({name: digest.hexdigest() for name, digest in digests.items()})
 
 
 def available_threads() -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastinfluence.kernels.cpu import columns as kernels
 from fastinfluence.kernels.cpu import scores
-from fastinfluence.rows.base import FEW, Block, Rows
+from fastinfluence.rows.base import FEW, Block, Rows, fingerprint_of
 from fastinfluence.rows.dense import DenseFeatures
 from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
@@ -42,6 +42,10 @@ class ColumnFeatures(Features):
     def native(self) -> FloatArray:
         """The rows as an array (b, d), a view."""
         return self.columns.T
+
+    def stored(self) -> dict[str, FloatArray]:
+        """The rows, one after the other."""
+        return {"dense": np.ascontiguousarray(self.columns.T)}
 
     def mapped(self, function: Callable[[FloatArray], FloatArray]) -> ColumnFeatures:
         """The same rows with ``function`` applied to each number."""
@@ -136,6 +140,10 @@ class HeldRows:
     ) -> T:
         """The task's result for the one block there is."""
         return task(Block(0, self.n_rows, self._X))
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the rows."""
+        return fingerprint_of(self)
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""

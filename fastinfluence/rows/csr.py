@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from fastinfluence.kernels.cpu import csr as kernels
-from fastinfluence.rows.base import BLOCK_BYTES, THREAD_BYTES, Block, ordered_map_reduce, spans
+from fastinfluence.rows.base import (
+    BLOCK_BYTES,
+    THREAD_BYTES,
+    Block,
+    fingerprint_of,
+    ordered_map_reduce,
+    spans,
+)
 from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
 
@@ -66,6 +73,11 @@ class CSRFeatures(Features):
     def native(self) -> Any:
         """A SciPy CSR array on the same memory."""
         return csr_array(self._parts, shape=(len(self), self.n_features), copy=False)
+
+    def stored(self) -> dict[str, NDArray[Any]]:
+        """Numbers, columns, and how many each row has; integers in one width."""
+        counts = np.diff(self.indptr).astype(np.int64)
+        return {"values": self.data, "columns": self.indices.astype(np.int64), "counts": counts}
 
     def mapped(self, function: Callable[[FloatArray], FloatArray]) -> CSRFeatures:
         """The same pattern with ``function`` applied to the stored numbers."""
@@ -175,6 +187,10 @@ class CSRRows:
 
     def _block(self, start: int, stop: int) -> Block:
         return Block(start, stop, self._all[start:stop])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the table; a pass over the rows."""
+        return fingerprint_of(self)
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""

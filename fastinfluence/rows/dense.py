@@ -15,6 +15,7 @@ from fastinfluence.rows.base import (
     MIN_BLOCK_ROWS,
     THREAD_BYTES,
     Block,
+    fingerprint_of,
     ordered_map_reduce,
     spans,
 )
@@ -44,6 +45,10 @@ class DenseFeatures(Features):
     def native(self) -> FloatArray:
         """The array itself."""
         return self.X
+
+    def stored(self) -> dict[str, FloatArray]:
+        """The array itself."""
+        return {"dense": self.X}
 
     def mapped(self, function: Callable[[FloatArray], FloatArray]) -> DenseFeatures:
         """The same rows with ``function`` applied to each number."""
@@ -185,6 +190,10 @@ class DenseRows:
 
     def _block(self, start: int, stop: int) -> Block:
         return Block(start, stop, self.take(slice(start, stop)))
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the table; a pass over the rows."""
+        return fingerprint_of(self)
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""

@@ -50,6 +50,10 @@ class Features(ABC):
         """The stored columns as a NumPy array or a SciPy CSR array, for other libraries."""
 
     @abstractmethod
+    def stored(self) -> dict[str, Any]:
+        """What tells these rows from others, as arrays by name: rows after rows of each."""
+
+    @abstractmethod
     def mapped(self, function: Callable[[FloatArray], FloatArray]) -> Features:
         """The same rows with ``function`` applied to each number; it must keep zero at zero."""
 

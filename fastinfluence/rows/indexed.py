@@ -7,8 +7,8 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from fastinfluence.errors import InputError
-from fastinfluence.rows.base import Block, ordered_map_reduce
+from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.rows.base import Block, fingerprint_of, ordered_map_reduce
 from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
 
@@ -73,6 +73,11 @@ class Indexed(Features):
         """The rows in the caller's own container."""
         return self.X
 
+    def stored(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The numbers of X and y; UnsupportedError where a container holds something else."""
+        named = {"X": self.X, "y": self.y}
+        return {name: _numbers(c, name) for name, c in named.items() if c is not None}
+
     def first_not_finite(self) -> None:
         """None: what rows hold is the callables' business."""
         return
@@ -100,6 +105,19 @@ class Indexed(Features):
     @staticmethod
     def _no_numbers() -> TypeError:
         return TypeError("the rows of an oracle are handed to its callables, never multiplied with")
+
+
+def _numbers(container: Any, name: str) -> np.ndarray[Any, Any]:
+    try:
+        out = np.asarray(container)
+    except (TypeError, ValueError, RuntimeError):  # on another device, or ragged
+        out = np.asarray(None)
+    if out.dtype.kind not in "biuf":
+        raise UnsupportedError(
+            f"{name} is a {type(container).__name__} that holds no plain numbers, so that a later "
+            "change of it could not be noticed: give arrays or tensors of numbers"
+        )
+    return out
 
 
 class IndexedRows:
@@ -142,6 +160,10 @@ class IndexedRows:
 
     def _block(self, start: int, stop: int) -> Block:
         return Block(start, stop, self._whole[start:stop])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the rows and their targets; a pass over them."""
+        return fingerprint_of(self)
 
     def take(self, rows: IntArray | slice) -> Indexed:
         """The chosen rows."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.sparse import csr_array, issparse, vstack
 
-from fastinfluence.rows.base import Block, Rows
+from fastinfluence.rows.base import Block, Rows, fingerprint_of
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.sources import as_rows
 from fastinfluence.rows.view import Derived
@@ -64,6 +64,10 @@ class OverlayRows(Derived):
             yield block
         elif before < block.stop:
             yield Block(before, block.stop, block.X[before - block.start :])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the rows that are seen, as of a table of them alone."""
+        return fingerprint_of(self)
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""

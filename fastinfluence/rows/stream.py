@@ -72,6 +72,10 @@ class Source(Protocol):
         """Whether rows come with an offset."""
 
     @property
+    def id_type(self) -> Any:
+        """Arrow type of what rows are named by, or None."""
+
+    @property
     def transform(self) -> Callable[[Any], Any] | None:
         """From a frame with the table's own columns to the d columns of X, where they differ."""
 
@@ -116,6 +120,11 @@ class StreamRows:
         return self.source.units[-1].stop
 
     @property
+    def cuts(self) -> tuple[int, ...]:
+        """First rows of the units, and n."""
+        return (0, *(unit.stop for unit in self.source.units))
+
+    @property
     def n_features(self) -> int:
         """Number of columns d."""
         return len(self.source.feature_names)
@@ -143,7 +152,7 @@ class StreamRows:
         """Of everything that the model is given, from one pass; block sizes leave no trace."""
 
         def task(unit: Unit, blocks: Iterator[Block]) -> list[int]:
-            sums = [0] * 5
+            sums = [0] * 6
             for block in blocks:
                 for k, part in enumerate(_contents(block)):
                     sums[k] = zlib.crc32(part, sums[k])
@@ -205,7 +214,8 @@ class StreamRows:
         if last > first:
             w = w.copy()
             w[self.silenced[first:last] - start] = 0.0
-        return Block(start, stop, raw.X, Values(self.encode(raw.y, len(raw.X)), w, raw.offset))
+        y = self.encode(raw.y, len(raw.X))
+        return Block(start, stop, raw.X, Values(y, w, raw.offset, raw.ids))
 
     def collected(
         self, of: Callable[[Block], np.ndarray[Any, Any]], shape: tuple[int, ...]
@@ -284,9 +294,9 @@ class StreamRows:
 
 def _contents(block: Block) -> Iterator[Any]:
     """What a block holds, as buffers that put one after the other give the unit's."""
-    native, values = block.X.native(), block.values
-    yield np.ascontiguousarray(native.data if hasattr(native, "indptr") else native)
-    yield np.ascontiguousarray(native.indices) if hasattr(native, "indptr") else b""
+    stored, values = list(block.X.stored().values()), block.values
+    yield from map(np.ascontiguousarray, stored)
+    yield from [b""] * (3 - len(stored))
     if values is not None:
         yield np.ascontiguousarray(values.y)
         yield np.ascontiguousarray(values.w)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from fastinfluence.rows.base import Block, Rows
+from fastinfluence.rows.base import Block, Rows, fingerprint_of
 from fastinfluence.rows.features import Features
 from fastinfluence.types import IntArray
 
@@ -72,6 +72,10 @@ class RowView(Derived):
             return task(Block(first, last, block.X[self.kept[first:last] - block.start]))
 
         return self.source.map_reduce(on_kept, combine, n_threads, once)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the rows that are seen, as of a table of them alone."""
+        return fingerprint_of(self)
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""

@@ -1,41 +1,16 @@
-"""What becomes of t×n scores as they stream past: kept, ranked, or summed."""
+"""Scores that stay in memory: kept, ranked, or summed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, TypeVar
+from typing import Any, Self
 
 import numpy as np
 
 from fastinfluence.inputs import positive_count
 from fastinfluence.kernels.cpu import scores as kernels
+from fastinfluence.sinks.base import Collector, Sink
 from fastinfluence.types import FloatArray, IntArray
-
-R_co = TypeVar("R_co", covariant=True)
-
-
-class Collector(Protocol[R_co]):
-    """Receives blocks of scores in row order."""
-
-    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
-        """Scores ``scale * (raw + shift[:, None])`` of the rows from ``start`` on.
-
-        ``raw`` (t, b) may be overwritten, by the collector and after the call; ``shift`` (t,)
-        and ``scale`` (b,) may not.
-        """
-
-    def result(self) -> R_co:
-        """What was collected."""
-
-
-class Sink(Protocol[R_co]):
-    """A frozen description of what to collect."""
-
-    def open(self, n_tests: int, n_rows: int, sign: float) -> Collector[R_co]:
-        """Start collecting scores of ``n_tests`` quantities for ``n_rows`` rows.
-
-        ``sign`` is 1 where a helpful row's score is large (removal), −1 where it is small.
-        """
 
 
 @dataclass(frozen=True)
@@ -89,7 +64,7 @@ class TopK:
         return _TopK(n_tests, min(self.k, n_rows), sign)
 
 
-class _TopK:
+class _TopK(Collector[TopKResult]):
     def __init__(self, t: int, k: int, sign: float) -> None:
         self._sign = sign
         self._values = np.full((2, t, k), -np.inf)  # helpful, harmful
@@ -98,6 +73,14 @@ class _TopK:
     def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
         signed = self._sign * scale
         kernels.merge_extremes(_block(raw), shift, signed, start, self._values, self._rows)
+
+    def merge(self, other: Self) -> None:
+        values = np.concatenate([self._values, other._values], axis=2)
+        rows = np.concatenate([self._rows, other._rows], axis=2)
+        empty_last = np.where(rows < 0, np.iinfo(np.intp).max, rows)
+        best = np.lexsort((empty_last, -values))[:, :, : self._rows.shape[2]]
+        self._values = np.take_along_axis(values, best, axis=2)
+        self._rows = np.take_along_axis(rows, best, axis=2)
 
     def result(self) -> TopKResult:
         ends = zip(self._rows, self._values, (self._sign, -self._sign), strict=True)
@@ -110,18 +93,7 @@ class Total:
 
     def open(self, n_tests: int, n_rows: int, sign: float) -> _Total:
         """Start collecting."""
-        return _Total(n_rows)
-
-
-class _Total:
-    def __init__(self, n: int) -> None:
-        self._total = np.empty(n)
-
-    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
-        kernels.sums(_block(raw), shift, scale, self._total[start : start + raw.shape[1]])
-
-    def result(self) -> FloatArray:
-        return self._total
+        return _Total((n_rows,))
 
 
 @dataclass(frozen=True)
@@ -130,20 +102,59 @@ class Matrix:
 
     def open(self, n_tests: int, n_rows: int, sign: float) -> _Matrix:
         """Start collecting."""
-        return _Matrix(n_tests, n_rows)
+        return _Matrix((n_tests, n_rows))
 
 
-class _Matrix:
-    def __init__(self, t: int, n: int) -> None:
-        self._scores = np.empty((t, n))
+class _Array(Collector[FloatArray]):
+    """An array whose last axis counts rows, filled block by block.
 
-    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
-        block = _block(raw)
-        kernels.finish(block, shift, scale)
-        self._scores[:, start : start + block.shape[1]] = block
+    A pickled copy holds the filled parts alone, and collects further ones beside them: the array
+    itself is made once, where the result is.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._whole: FloatArray | None = np.empty(shape)
+        self._filled: list[tuple[int, int]] = []
+        self._pieces: list[tuple[int, FloatArray]] = []
+
+    def _place(self, start: int, stop: int) -> FloatArray:
+        """Where the numbers of some rows go."""
+        if self._whole is None:
+            self._pieces.append((start, np.empty((*self._shape[:-1], stop - start))))
+            return self._pieces[-1][1]
+        self._filled.append((start, stop))
+        return self._whole[..., start:stop]
+
+    def _parts(self) -> list[tuple[int, FloatArray]]:
+        if self._whole is None:
+            return self._pieces
+        return [(start, self._whole[..., start:stop]) for start, stop in self._filled]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_shape": self._shape, "_whole": None, "_filled": [], "_pieces": self._parts()}
+
+    def merge(self, other: Self) -> None:
+        for start, piece in other._parts():
+            self._place(start, start + piece.shape[-1])[...] = piece
 
     def result(self) -> FloatArray:
-        return self._scores
+        if self._whole is None:
+            out = type(self)(self._shape)
+            out.merge(self)
+            return out.result()
+        return self._whole
+
+
+class _Total(_Array):
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
+        kernels.sums(_block(raw), shift, scale, self._place(start, start + raw.shape[1]))
+
+
+class _Matrix(_Array):
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
+        block = final_scores(raw, shift, scale)
+        self._place(start, start + block.shape[1])[...] = block
 
 
 @dataclass(frozen=True)
@@ -163,7 +174,7 @@ class PerOutput:
         return _PerOutput(each)
 
 
-class _PerOutput:
+class _PerOutput(Collector[Any]):
     def __init__(self, each: list[Collector[Any]]) -> None:
         self._each = each
 
@@ -171,6 +182,10 @@ class _PerOutput:
         K = len(self._each)
         for k, collector in enumerate(self._each):
             collector.add(start, raw[k::K], shift[k::K], scale)
+
+    def merge(self, other: Self) -> None:
+        for mine, theirs in zip(self._each, other._each, strict=True):
+            mine.merge(theirs)
 
     def result(self) -> Any:
         return _stacked([collector.result() for collector in self._each])
@@ -185,6 +200,13 @@ def _stacked(parts: list[Any]) -> Any:
         names = [field.name for field in fields(first)]
         return type(first)(*(_stacked([getattr(part, name) for part in parts]) for name in names))
     return parts
+
+
+def final_scores(raw: FloatArray, shift: FloatArray, scale: FloatArray) -> FloatArray:
+    """Final scores (t, b) of a block, as float64; in place of ``raw`` where it is that already."""
+    block = _block(raw)
+    kernels.finish(block, shift, scale)
+    return block
 
 
 def _block(raw: FloatArray) -> FloatArray:

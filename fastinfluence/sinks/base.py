@@ -1,0 +1,52 @@
+"""What a sink is: a description of what to collect, opened once for each pass."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Self, TypeVar
+
+from fastinfluence.types import FloatArray
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Collector(Protocol[R_co]):
+    """Receives blocks of scores. Subclasses say what they do besides.
+
+    A collector that has seen nothing can be pickled to another process, fill there, and come
+    back to be merged.
+    """
+
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
+        """Scores ``scale * (raw + shift[:, None])`` of the rows from ``start`` on.
+
+        Blocks come in row order. ``raw`` (t, b) may be overwritten, by the collector and after
+        the call; ``shift`` (t,) and ``scale`` (b,) may not.
+        """
+
+    def result(self) -> R_co:
+        """What was collected, once every row has been."""
+
+    def merge(self, other: Self) -> None:
+        """Take over what another collector of the same pass has seen of other rows."""
+
+    def wanted(self, start: int, stop: int) -> bool:
+        """Whether scores of any of these rows are still missing."""
+        return True
+
+    def name_rows(self, start: int, ids: Any) -> None:
+        """The caller's names of the rows from ``start`` on, told before their scores."""
+        return
+
+    def close(self) -> None:
+        """Give up what the collector holds of the system, also where the pass failed."""
+        return
+
+
+class Sink(Protocol[R_co]):
+    """A frozen description of what to collect."""
+
+    def open(self, n_tests: int, n_rows: int, sign: float) -> Collector[R_co]:
+        """Start collecting scores of ``n_tests`` quantities for ``n_rows`` rows.
+
+        ``sign`` is 1 where a helpful row's score is large (removal), −1 where it is small.
+        """
