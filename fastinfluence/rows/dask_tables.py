@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fastinfluence.errors import InputError
 from fastinfluence.progress import Progress
 from fastinfluence.rows.cluster import Partitions, dask_library, partitions_of
@@ -177,7 +179,15 @@ def _frame(table: Any, y: Any, asked: _Columns, client: Any) -> tuple[Partitions
     roles = asked.roles(list(names))
     used = table[roles.used]
     sparse = any(used.dtypes[name].kind not in "biuf" for name in roles.features)
-    return partitions_of([used.to_delayed()], client), Frames(roles, sparse)
+    return partitions_of([_delayed(used)], client), Frames(roles, sparse)
+
+
+def _delayed(collection: Any) -> list[Any]:
+    """The partitions of a collection one by one."""
+    blocks = list(np.ravel(collection.to_delayed()))
+    if blocks[0].key not in blocks[0].__dask_graph__():  # an array's futures are optimised away
+        blocks = list(np.ravel(collection.to_delayed(optimize_graph=False)))
+    return blocks
 
 
 def _arrays(X: Any, y: Any, asked: _Columns, client: Any) -> tuple[Partitions, Layout]:
@@ -191,7 +201,7 @@ def _arrays(X: Any, y: Any, asked: _Columns, client: Any) -> tuple[Partitions, L
         X = X.rechunk({1: -1})
     beside = {"y": y, "weight": asked.weight, "offset": asked.offset}
     given = {name: _like(X, values, name) for name, values in beside.items() if values is not None}
-    blocks = [X.to_delayed()[:, 0], *(values.to_delayed() for values in given.values())]
+    blocks = [_delayed(values) for values in (X, *given.values())]
     names = None if asked.features is None else tuple(map(str, asked.features))
     row_bytes = X.shape[1] * X.dtype.itemsize + 24
     return partitions_of(blocks, client), Chunks(("X", *given), row_bytes, names)

@@ -227,9 +227,9 @@ class Chunks:
 
     def survey(self, k: int, held: Held, question: Question, block_rows: int) -> Surveyed:
         """What partition k holds."""
-        if not np.shape(self._given(held)["X"])[0]:
-            return nothing(k)
         try:
+            if not np.shape(self._given(held)["X"])[0]:
+                return nothing(k)
             source = self._source(held)
             blocks = source.read(Unit(None, 0, len(source.y)), block_rows)
             found = reduce(
@@ -293,4 +293,7 @@ def arrow_table(frame: Any, columns: Sequence[str] | None, what: str) -> Any:
     missing = [name for name in chosen if name not in table.columns]
     if missing:
         raise InputError(f"{what} has no column {missing[0]!r}")
-    return table.select(chosen).to_arrow().select(chosen)
+    try:
+        return table.select(chosen).to_arrow().select(chosen)
+    except pa.ArrowException as error:
+        raise InputError(f"{what} cannot be read: {error}") from error

@@ -13,8 +13,8 @@ EVERY_LOSS = tuple(case for case in CASES + FURTHER if case.name in {c.loss for 
 )
 
 
-def trio(case, one_hot, client):
-    """Return one model three ways: in memory, streamed, on the cluster; and its test rows."""
+def three_ways(case, one_hot, client):
+    """Return one model in memory, streamed and on the cluster; and the tables."""
     built = build(case)
     tables, spec = Tables.of(built, one_hot), built.spec()
     if one_hot:
@@ -29,7 +29,7 @@ def trio(case, one_hot, client):
 @pytest.mark.parametrize("one_hot", [False, True], ids=["dense", "one-hot"])
 @pytest.mark.parametrize("case", **named(EVERY_LOSS))
 def test_every_loss(case, one_hot, client):
-    memory, streamed, there, tables = trio(case, one_hot, client)
+    memory, streamed, there, tables = three_ways(case, one_hot, client)
     offset = {} if tables.built.offset_test is None else {"offset_test": tables.built.offset_test}
 
     def scores(infl, X_test):
