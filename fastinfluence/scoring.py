@@ -14,6 +14,7 @@ from fastinfluence.curvature import Curvature
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.streamed import of_blocks
 from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.kernels.cpu import scores as kernels
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.rows.base import Block
@@ -22,6 +23,7 @@ from fastinfluence.sinks.base import Collector
 from fastinfluence.sinks.units import collect_units
 from fastinfluence.solvers.base import Prepared, Solver
 from fastinfluence.solvers.cg import CG
+from fastinfluence.solvers.gauge import inverse_root_of
 from fastinfluence.solvers.sketch import normal_draws
 from fastinfluence.spec.models import GLM
 from fastinfluence.streaming import block_weights, stream_of
@@ -171,17 +173,32 @@ def self_influence(
     progress: Progress | None = None,
 ) -> R:
     """Every row's effect on its own loss, scale_i · ∇l_iᵀ H⁻¹ g_i, into the sink with t = 1."""
-    scale, p, rows = Scale.of(effect, engine), engine.n_params, of_blocks(engine)
-    from_fold = prepared.apply(engine.fold[:, None])[:, 0]
+    scale, rows = Scale.of(effect, engine), of_blocks(engine)
+    from_fold, root = prepared.apply(engine.fold[:, None]), inverse_root_of(prepared)
+    if root is not None:
+        sides = np.concatenate([root, from_fold], axis=1)
+        numbers, own = sides.shape[1], partial(_along_root, rows, sides)
+        return _stream(
+            engine, own, np.zeros(1), scale, sink, "self-influence", numbers, progress=progress
+        )
 
     def raw(part: Block) -> FloatArray:
         own: FloatArray = rows.block_gradients(part)
         solved = prepared.apply(np.ascontiguousarray(own.T))
         quadratic = np.einsum("ij,ji->i", own, solved)
-        return np.asarray(quadratic + own @ from_fold)[None]
+        return np.asarray(quadratic + own @ from_fold[:, 0])[None]
 
-    problem = engine.problem
+    p = engine.n_params
     return _stream(engine, raw, np.zeros(1), scale, sink, "self-influence", p, SIDES, progress)
+
+
+def _along_root(rows: Any, sides: FloatArray, part: Block) -> FloatArray:
+    """∇l_iᵀH⁻¹g_i of a block's rows, shape (1, b): ‖Rᵀ∇l_i‖², and the last side for the fold."""
+    dots: FloatArray = rows.row_dot(part, sides)
+    out = np.empty((1, dots.shape[1]))
+    kernels.square_sums(dots[:-1], out[0])
+    out[0] += dots[-1]
+    return out
 
 
 @dataclass(frozen=True)

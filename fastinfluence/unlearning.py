@@ -13,7 +13,11 @@ from fastinfluence.inputs import checked_rows
 from fastinfluence.problem import Problem
 from fastinfluence.removal import Refit
 from fastinfluence.rows.view import RowView
+from fastinfluence.streaming import without_weight
 from fastinfluence.types import IntArray
+
+NOTHING = 1e-12
+"""Share of the weight below which what is left is rounding."""
 
 
 def rows_that_stay(problem: Problem, rows: Any) -> IntArray:
@@ -26,6 +30,18 @@ def rows_that_stay(problem: Problem, rows: Any) -> IntArray:
             "least one row with a positive weight must stay"
         )
     return kept
+
+
+def silenced(problem: Problem, rows: Any) -> Problem:
+    """A streamed problem whose rows named weigh nothing; InputError where no weight would stay."""
+    gone = checked_rows(rows, problem.n_rows)
+    out = without_weight(problem, gone)
+    if not problem.W * NOTHING < out.W:
+        raise InputError(
+            f"rows names {len(np.unique(gone))} of {problem.n_rows} rows and leaves no weight: at "
+            "least one row with a positive weight must stay"
+        )
+    return out
 
 
 def keep_rows(problem: Problem, kept: IntArray) -> Problem:

@@ -143,14 +143,22 @@ class Streamed:
 
     # -- passes ------------------------------------------------------------------------
 
-    def sum(self, work: Callable[[Any, Block], FloatArray]) -> FloatArray:
+    def sum(
+        self, work: Callable[[Any, Block], FloatArray], n_threads: int | None = None
+    ) -> FloatArray:
         """Σ over blocks of what ``work`` makes of a block's engine."""
         local = self.local
 
         def task(block: Block) -> FloatArray:
             return work(local.engine(block), block)
 
-        return self.stream.map_reduce(task, add, self.problem.n_threads)
+        return self.stream.map_reduce(task, add, n_threads or self.problem.n_threads)
+
+    def _sum_matrix(self, work: Callable[[Any, Block], FloatArray]) -> FloatArray:
+        """The same for p×p matrices, by as many threads as there is room for."""
+        n_bytes = 8 * len(self.theta) ** 2
+        what = f"a matrix of {len(self.theta)}×{len(self.theta)} parameters for each thread"
+        return self.sum(work, self.stream.workers(n_bytes, self.problem.n_threads, what))
 
     def hvp(self, V: FloatArray) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not) times V, shape (p, t)."""
@@ -162,13 +170,13 @@ class Streamed:
 
     def hessian(self) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not), shape (p, p)."""
-        out = self.sum(lambda engine, _: engine.hessian())
+        out = self._sum_matrix(lambda engine, _: engine.hessian())
         out[np.diag_indices_from(out)] += self.problem.penalty
         return out
 
     def data_hessian(self) -> FloatArray:
         """Σ_i w_i ∇²l_i, shape (p, p)."""
-        return self.sum(lambda engine, _: engine.data_hessian())
+        return self._sum_matrix(lambda engine, _: engine.data_hessian())
 
     def diagonal(self) -> FloatArray:
         """Diagonal of :meth:`hessian`, shape (p,), without forming it."""

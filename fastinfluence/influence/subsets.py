@@ -14,18 +14,19 @@ from fastinfluence.flips import Flip, InfluentialSubset
 from fastinfluence.influence.asked import asked_of, checked_sink
 from fastinfluence.influence.removals import Removals
 from fastinfluence.inputs import non_negative, positive_count
-from fastinfluence.problem import TestRows
+from fastinfluence.problem import Problem, TestRows
 from fastinfluence.quantity import Quantity
-from fastinfluence.removal import RemovalSets
+from fastinfluence.removal import Refit, RemovalSets
 from fastinfluence.scoring import stream_scores
 from fastinfluence.sensitivity import Penalised, by_penalty
 from fastinfluence.sinks import Matrix, Sink
 from fastinfluence.solvers import choose
+from fastinfluence.streaming import stream_of
 from fastinfluence.subsets import SubsetSearch
 from fastinfluence.targets import Target, function
 from fastinfluence.targets.base import checked_target
 from fastinfluence.types import FloatArray
-from fastinfluence.unlearning import keep_rows, refit_of_kept, rows_that_stay
+from fastinfluence.unlearning import keep_rows, refit_of_kept, rows_that_stay, silenced
 
 
 class Subsets(Removals):
@@ -173,7 +174,8 @@ class Subsets(Removals):
 
         Row i of the new object is the i-th row that stays. Labels, weights, offset and
         settings are kept; X is viewed, not copied: each pass reads the source's blocks and
-        leaves out the rows that are gone.
+        leaves out the rows that are gone. Of a streamed table every row keeps its position, and
+        those that are gone weigh nothing.
 
         Parameters
         ----------
@@ -189,13 +191,20 @@ class Subsets(Removals):
         """
         if not non_negative(tol, "tol") > 0:
             raise InputError("tol must be positive")
-        kept = rows_that_stay(self._problem, rows)
-        problem, settings = keep_rows(self._problem, kept), self._settings
+        settings = self._settings
+        problem, refit = self._reduced(rows)
         solver = None if isinstance(settings.solver, str) else settings.solver
         theta, status = minimize(problem, self.theta, tol, solver, settings.progress)
         out = type(self).__new__(type(self))
-        out._setup(problem, theta, settings, status, refit_of_kept(self._refit, kept))
+        out._setup(problem, theta, settings, status, refit)
         return out
+
+    def _reduced(self, rows: Any) -> tuple[Problem, Refit | None]:
+        """The problem without some rows, and the caller's refitting of what stays."""
+        if stream_of(self._problem) is not None:
+            return silenced(self._problem, rows), self._refit
+        kept = rows_that_stay(self._problem, rows)
+        return keep_rows(self._problem, kept), refit_of_kept(self._refit, kept)
 
     # -- in common ---------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +15,9 @@ from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
+
+TILE_BYTES, LEAST_TILE = 1 << 19, 128
+"""Bytes of the rows that are multiplied at a time, and fewest rows."""
 
 
 class ColumnFeatures(Features):
@@ -94,10 +97,21 @@ class ColumnFeatures(Features):
 
     def row_dot(self, S: FloatArray, scale: FloatArray) -> FloatArray:
         """scale_i x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
-        d = self.n_features
-        out: FloatArray = S[:d].T @ self.columns.astype(np.float64, copy=False)
-        scores.finish(out, S[d] if len(S) > d else np.zeros(S.shape[1]), scale)
+        d, t = self.n_features, S.shape[1]
+        sides, shift = np.ascontiguousarray(S[:d].T), S[d] if len(S) > d else np.zeros(t)
+        out = np.empty((t, len(self)))
+        for at, X in self._tiles():
+            part = sides @ X
+            scores.finish(part, shift, scale[at])
+            out[:, at] = part
         return out
+
+    def _tiles(self) -> Iterator[tuple[slice, FloatArray]]:
+        """Ranges of rows whose columns in double precision stay in the cache, (d, rows)."""
+        rows = max(LEAST_TILE, TILE_BYTES // (8 * max(1, self.n_features)))
+        for start in range(0, len(self), rows):
+            at = slice(start, min(start + rows, len(self)))
+            yield at, np.asarray(self.columns[:, at], dtype=np.float64)
 
     def _linear(self, V: FloatArray) -> FloatArray:
         return np.ascontiguousarray(self.columns.T @ V)
@@ -109,11 +123,14 @@ class ColumnFeatures(Features):
 
     def _add_gram(self, scale: FloatArray, out: FloatArray) -> None:
         d = self.n_features
-        if (scale >= 0).all():
-            X = np.multiply(self.columns, np.sqrt(scale), dtype=np.float64)
-            out[:d, :d] += X @ X.T
-        else:
-            out[:d, :d] += (self.columns * scale) @ self.columns.T
+        convex = bool((scale >= 0).all())
+        for at, X in self._tiles():
+            c = scale[at]
+            if convex:  # one array times its own transpose: half the operations
+                root = X * np.sqrt(c)
+                out[:d, :d] += root @ root.T
+            else:
+                out[:d, :d] += (X * c) @ X.T
 
     def _paired(self, T: FloatArray, owner: IntArray) -> FloatArray:
         return np.asarray(np.einsum("ji,ij->i", self.columns, T[owner, : self.n_features]))

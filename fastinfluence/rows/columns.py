@@ -61,7 +61,10 @@ class PerRow(NDArrayOperatorsMixin):
             return self[rows[0]][(slice(None), *rows[1:])]
         if isinstance(rows, slice):
             return self.of(self.rows.gather(rows))
-        at: IntArray = np.asarray(rows, dtype=np.intp)
+        given = np.asarray(rows)
+        if given.dtype == bool:
+            given = np.flatnonzero(given)
+        at: IntArray = given.astype(np.intp, copy=False)
         found = self.of(self.rows.gather(at.ravel()))
         return found.reshape(at.shape + self.shape[1:])
 

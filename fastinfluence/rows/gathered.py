@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,9 +13,12 @@ from fastinfluence.rows.base import Block, Values
 from fastinfluence.rows.sources import as_rows
 from fastinfluence.types import FloatArray, IntArray
 
+KEPT = 4
+"""Sets of rows that are kept."""
+
 
 class Gathered:
-    """The rows last asked for; those asked next are mostly some of them.
+    """The rows last asked for, a few times over; those asked next are mostly some of them.
 
     Parameters
     ----------
@@ -25,20 +29,20 @@ class Gathered:
     def __init__(self, read: Callable[[IntArray], Block]) -> None:
         self._read = read
         self._lock = threading.Lock()
-        self._rows: IntArray = np.zeros(0, dtype=np.intp)
-        self._block: Block | None = None
+        self._kept: deque[tuple[IntArray, Block]] = deque(maxlen=KEPT)
 
     def block(self, rows: IntArray) -> Block:
         """The rows in the order asked for, as a block of their own from 0 on."""
         distinct = np.unique(rows)
         with self._lock:
-            known, block = self._rows, self._block
-        if block is None or not np.isin(distinct, known, assume_unique=True).all():
-            known, block = distinct, self._read(distinct)
-            with self._lock:
-                self._rows, self._block = known, block
-        at = np.searchsorted(known, rows)
-        return part(block, at)
+            kept = list(self._kept)
+        for known, block in reversed(kept):
+            if np.isin(distinct, known, assume_unique=True).all():
+                return part(block, np.searchsorted(known, rows))
+        block = self._read(distinct)
+        with self._lock:
+            self._kept.append((distinct, block))
+        return part(block, np.searchsorted(distinct, rows))
 
     @staticmethod
     def joined(blocks: Sequence[Block]) -> Block:

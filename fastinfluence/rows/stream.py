@@ -241,7 +241,11 @@ class StreamRows:
 
         Units that hold none of them are not read.
         """
-        wanted = np.arange(self.n_rows)[rows] if isinstance(rows, slice) else rows
+        if isinstance(rows, slice):
+            return self._gathered.block(np.arange(self.n_rows)[rows])
+        wanted = np.where(rows < 0, rows + self.n_rows, rows)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.n_rows:
+            raise IndexError(f"rows must lie between 0 and {self.n_rows - 1}")
         return self._gathered.block(wanted)
 
     @cached_property
@@ -280,6 +284,11 @@ class StreamRows:
                 f"({shown(self.plan.spare)}): stream the result with out=fi.ParquetSink(path) or "
                 "fi.TopK(k), ask about fewer rows, or raise max_memory"
             )
+
+    def workers(self, n_bytes: int, n_threads: int, what: str) -> int:
+        """Threads of a pass whose results take so many bytes each, within what may be kept."""
+        self.reserve(4 * n_bytes, what)
+        return max(1, min(n_threads, (self.plan.spare // n_bytes - 2) // 2))
 
     def silence(self, rows: IntArray) -> StreamRows:
         """The same table with some rows weighing nothing."""

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastinfluence.curvature import Curvature
+from fastinfluence.problem import Problem
 from fastinfluence.solvers import cost
 from fastinfluence.solvers.base import Solver
 from fastinfluence.solvers.cg import CG, Jacobi
 from fastinfluence.solvers.direct import Direct
 from fastinfluence.solvers.dual import has_dual
 from fastinfluence.solvers.nystrom import Nystrom
+from fastinfluence.streaming import stream_of
 
 FEWEST_STEPS = 8
 """If direct solution beats even this many CG steps, nothing is tried out."""
@@ -90,7 +92,16 @@ def _size(operator: Curvature, n_sides: int) -> cost.Size:
         t=n_sides,
         density=float(getattr(rows, "density", 1.0)) * operator.engine.passes,
         block_rows=int(getattr(rows, "block_rows", problem.n_rows)),
+        reading=_reading(problem),
     )
+
+
+def _reading(problem: Problem) -> float:
+    """Seconds that a pass takes to read a streamed table; nothing for one in memory."""
+    rows = problem.rows
+    if stream_of(problem) is None:
+        return 0.0
+    return cost.READ_ENTRY * rows.n_rows * rows.n_features * rows.density
 
 
 def _direct_costs(operator: Curvature, size: cost.Size) -> dict[str, float]:
@@ -102,14 +113,14 @@ def _direct_costs(operator: Curvature, size: cost.Size) -> dict[str, float]:
     K = operator.engine.problem.n_outputs
     m = size.n * K  # the dual has K rows for each of the table's
     if m < size.p and 8 * m**2 <= MAX_DIRECT_BYTES and has_dual(operator):
-        rows = cost.Size(m, size.p, size.t, size.density / K, size.block_rows)
+        rows = replace(size, n=m, density=size.density / K)
         found["direct, dual"] = cost.dual(rows)
     return found
 
 
 def _predicted_steps(operator: Curvature, size: cost.Size, direct: float) -> float:
     """Steps of Jacobi-preconditioned CG from a short run; NaN where H bends downwards."""
-    single = cost.Size(size.n, size.p, 1, size.density, size.block_rows)
+    single = replace(size, t=1)
     if cost.cg(single, PROBE_STEPS) > PROBE_SHARE * direct:
         return float(min(BLIND_STEPS, size.p))
     side = np.random.default_rng(0).standard_normal((size.p, 1))

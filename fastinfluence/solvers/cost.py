@@ -7,7 +7,7 @@ products favours CG slightly more than is said here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastinfluence.rows.base import FEW
 from fastinfluence.solvers.block_cg import BLOCK_FROM, WIDEST
@@ -37,6 +37,8 @@ SIDE_ENTRY = 2e-9
 """Per row and side of a product with several sides."""
 VECTOR_ENTRY = 2e-8
 """The vectors of one CG iteration, per parameter and side."""
+READ_ENTRY = 2.5e-9
+"""Reading one entry of a streamed table."""
 CG_STEP = 8e-5
 """Interpreter's share of one CG iteration."""
 START = 5e-5
@@ -55,6 +57,8 @@ class Size:
         Share of X that is stored.
     block_rows : int
         Rows that one pass takes at a time.
+    reading : float
+        Seconds that each pass takes to get at the rows, before anything is computed.
     """
 
     n: int
@@ -62,6 +66,7 @@ class Size:
     t: int
     density: float = 1.0
     block_rows: int = 1 << 12
+    reading: float = 0.0
 
     @property
     def entries(self) -> float:
@@ -79,7 +84,7 @@ def primal(size: Size) -> float:
     p = size.p
     gram = size.entries * (p * GRAM + ENTRY) + size.blocks * p**2 * BLOCK_ENTRY
     factor = p**3 / 3 * FACTOR + p**2 * MATRIX_ENTRY + 2 / 3 * p**3 * TRIANGULAR
-    return START + gram + factor + 3 * p**2 * size.t * TRIANGULAR
+    return size.reading + START + gram + factor + 3 * p**2 * size.t * TRIANGULAR
 
 
 def dual(size: Size) -> float:
@@ -93,6 +98,10 @@ def dual(size: Size) -> float:
 
 def products(size: Size) -> float:
     """One product of H with t vectors."""
+    return size.reading + _products(size)
+
+
+def _products(size: Size) -> float:
     if size.t == 1:
         small = size.entries <= CACHED_ENTRIES
         return size.entries * (CACHED_ENTRY if small else FUSED_ENTRY)
@@ -123,7 +132,7 @@ def together(size: Size, steps: float) -> float:
 def nystrom(size: Size, rank: int, steps: float) -> float:
     """The sketch of ``rank`` products and its decomposition, then CG with dearer steps."""
     p = size.p
-    sketch = products(Size(size.n, p, rank, size.density, size.block_rows))
+    sketch = products(replace(size, t=rank))
     decompose = 6 * p * rank**2 * GEMM + 10 * rank**3 * GEMM
     per_step = 2 * p * rank * size.t * GEMM
     return 4 * START + sketch + decompose + cg(size, steps) + steps * per_step

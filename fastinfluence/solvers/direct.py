@@ -17,6 +17,8 @@ from fastinfluence.solvers.gauge import prepared_on_range
 from fastinfluence.types import FloatArray
 
 FORMS = ("auto", "primal", "dual")
+ROOT_BELOW = 2048
+"""Parameters up to which an explicit root of the inverse is kept for sums over all rows."""
 DUAL_BELOW = 0.75
 """The n×n form is taken below this many rows per parameter."""
 
@@ -86,6 +88,11 @@ class PreparedDirect:
     def apply(self, B: FloatArray) -> FloatArray:
         """H⁻¹ B without diagnostics."""
         return self.factor.solve(B)
+
+    @cached_property
+    def inverse_root(self) -> FloatArray | None:
+        """R (p, p) with H⁻¹ = RRᵀ, or None where H is not positive definite, or large."""
+        return self.factor.inverse_root() if len(self._matrix) <= ROOT_BELOW else None
 
     def solve(self, B: FloatArray) -> Solution:
         """H⁻¹ B, shape (p, t), with residuals against the dense matrix."""

@@ -8,12 +8,61 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastinfluence.curvature import Curvature
+from fastinfluence.errors import UnsupportedError
+from fastinfluence.rows.stream import StreamRows
+from fastinfluence.streaming import stream_of
 from fastinfluence.types import FloatArray, IntArray
 
 BLOCK_ROWS = 4096
 """Rows drawn at a time."""
+STRETCH_ROWS = 512
+"""Rows drawn from one block of a streamed table before the next is visited."""
 
 SAMPLINGS = ("weight", "curvature")
+
+
+def draws_of(operator: Curvature, sampling: str, replacement: bool) -> Draws | StreamDraws:
+    """How rows are drawn, from memory or from a streamed table."""
+    stream = stream_of(operator.engine.problem)
+    if stream is None:
+        return Draws.of(operator, sampling, replacement)
+    if sampling != "weight" or not replacement:
+        raise UnsupportedError(
+            "a streamed table's rows are drawn from blocks visited in random order: use LiSSA "
+            'with sampling="weight" and replacement=True'
+        )
+    problem = operator.engine.problem
+    return StreamDraws(stream, problem.w * (problem.n_rows / problem.W))
+
+
+@dataclass(frozen=True)
+class StreamDraws:
+    """Draws from one block of a streamed table after another, the blocks in random order.
+
+    A block is drawn as often as it has rows, then serves for a stretch of steps whose rows are
+    drawn from it uniformly, each carrying n·w_i/W. Each step is unbiased by itself; those of a
+    stretch share their block, so its noise does not average within it.
+
+    Attributes
+    ----------
+    rows : StreamRows
+    factors : PerRow, shape (n,)
+    """
+
+    rows: StreamRows
+    factors: FloatArray
+
+    def blocks(self, steps: int, batch: int, rng: np.random.Generator) -> Iterator[IntArray]:
+        """``steps`` batches, as blocks of shape (some steps, batch)."""
+        at_once = max(1, STRETCH_ROWS // batch)
+        cuts, size = np.array(self.rows.cuts), self.rows.block_rows
+        for first in range(0, steps, at_once):
+            row = int(rng.integers(self.rows.n_rows))
+            unit = int(np.searchsorted(cuts, row, side="right")) - 1
+            start = int(cuts[unit]) + (row - int(cuts[unit])) // size * size
+            stop = min(start + size, int(cuts[unit + 1]))
+            shape = (min(at_once, steps - first), batch)
+            yield rng.integers(start, stop, size=shape, dtype=np.intp)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,12 @@ class Factor:
         x = s * (self.vectors @ ((self.vectors.T @ (s * B)) / self.values[:, None]))
         return self.project(x)
 
+    def inverse_root(self) -> FloatArray | None:
+        """R (p, p) with RRᵀ the inverse, or None where the matrix is not positive definite."""
+        if not self.definite:
+            return None
+        return self.scale[:, None] * self._triangle.solve_transposed(np.eye(len(self.scale)))
+
     def lambda_min(self) -> float:
         """A lower bound of the smallest |eigenvalue| kept: 1 / ‖inverse‖ in the maximum norm."""
         if self.definite:  # one triangle of the inverse, a third of the work of solving for it

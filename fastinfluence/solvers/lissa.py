@@ -24,7 +24,7 @@ from fastinfluence.curvature import Curvature
 from fastinfluence.errors import FastInfluenceWarning, InputError, SolverError
 from fastinfluence.inputs import one_of, positive, positive_count
 from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
-from fastinfluence.solvers.draws import SAMPLINGS, Draws
+from fastinfluence.solvers.draws import SAMPLINGS, draws_of
 from fastinfluence.solvers.gauge import prepared_on_range
 from fastinfluence.solvers.recursion import advance
 from fastinfluence.solvers.spectrum import LowerEnd, smallest_eigenvalue
@@ -115,7 +115,7 @@ class PreparedLiSSA:
 
     def __init__(self, config: LiSSA, operator: Curvature) -> None:
         self.config, self.operator = config, operator
-        self.draws = Draws.of(operator, config.sampling, config.replacement)
+        self.draws = draws_of(operator, config.sampling, config.replacement)
         given = config.scale if not isinstance(config.scale, str) else None
         self.stability = assess(operator, self.draws.factors, config.batch, given)
         self.scale = self._auto() if given is None else float(given)
