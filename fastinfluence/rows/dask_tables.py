@@ -21,12 +21,12 @@ from fastinfluence.rows.partitions import (
     Held,
     Layout,
     PartitionSource,
-    Surveyed,
     arrow_table,
 )
 from fastinfluence.rows.roles import Roles
 from fastinfluence.rows.stream import StreamRows
 from fastinfluence.rows.survey import Found, Question
+from fastinfluence.rows.surveyed import Surveyed
 from fastinfluence.rows.tables import StreamTable
 
 UNKNOWN_ROW = 8 * 128

@@ -11,97 +11,26 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.rows.array_source import ArraySource
-from fastinfluence.rows.arrow_source import ArrowSource, check_types, encoder_of, found_in, place
+from fastinfluence.rows.arrow_source import (
+    ArrowSource,
+    check_types,
+    encoder_of,
+    found_in,
+    place,
+    plain_type,
+)
 from fastinfluence.rows.encode import Encoder, is_category
 from fastinfluence.rows.readers import Part, TableReader, arrow
 from fastinfluence.rows.roles import Roles
 from fastinfluence.rows.stream import Raw, Unit
 from fastinfluence.rows.survey import Found, Question, survey_block
+from fastinfluence.rows.surveyed import Surveyed, nothing
 from fastinfluence.rows.tables import array_source
 
 Held = tuple[Any, ...]
 """What a partition holds: a frame, or arrays."""
 FIELDS = ("X", "y", "weight", "offset")
 """What arrays a partition may hold, in this order."""
-
-
-@dataclass
-class Surveyed:
-    """What the first pass finds in some partitions.
-
-    Attributes
-    ----------
-    sizes : list of (int, int)
-        Each partition and its number of rows.
-    kinds : dict of str to str
-        What each column holds, the same in all partitions.
-    facts : dict
-        What else was learned, the same in all partitions.
-    stored : int
-        Numbers of X that are stored.
-    found : Found
-    """
-
-    sizes: list[tuple[int, int]]
-    kinds: dict[str, str]
-    facts: dict[str, Any]
-    stored: int
-    found: Found
-
-    def and_then(self, later: Surveyed) -> Surveyed:
-        """The same for these partitions and those that follow; one without rows tells nothing."""
-        if not (self.found.n_rows and later.found.n_rows):
-            told = self if self.found.n_rows else later
-            told.sizes = self.sizes + later.sizes
-            return told
-        self._refuse_other_kinds(later)
-        self.sizes += later.sizes
-        self.stored += later.stored
-        self.found = self.found.and_then(later.found)
-        return self
-
-    def _refuse_other_kinds(self, later: Surveyed) -> None:
-        for name in {**self.kinds, **later.kinds}:
-            own, other = (one.kinds.get(name, "nothing") for one in (self, later))
-            if own != other:
-                raise InputError(
-                    f"column {name!r} holds {other} in partition {later.first} but {own} in "
-                    f"partition {self.first}: give all partitions one type"
-                )
-
-    @property
-    def first(self) -> int:
-        """The first partition that has rows."""
-        return next(k for k, n in self.sizes if n)
-
-    def units(self) -> list[Unit]:
-        """Those partitions that have rows.
-
-        Raises
-        ------
-        InputError
-            If none has; naming partition, column and row of what must not be there.
-        """
-        units, start, bad = [], 0, self.found.bad
-        for k, n in self.sizes:
-            part = Part(f"partition {k}", 0, n, k)
-            if bad is not None and bad.row < start + n:
-                where = place(part, bad.row - start, bad.row)
-                raise InputError(
-                    f"column {bad.column!r} {bad.what} in {where}: impute or drop that row before "
-                    "scoring"
-                )
-            if n:
-                units.append(Unit(part, start, start + n))
-            start += n
-        if not units:
-            raise InputError("the table holds no rows")
-        return units
-
-
-def nothing(k: int) -> Surveyed:
-    """Of a partition without rows."""
-    return Surveyed([(k, 0)], {}, {}, 0, Found(0, None, 0.0, {}, None))
 
 
 class Layout(Protocol):
@@ -131,6 +60,7 @@ class PartitionSource:
     dtype: np.dtype[np.floating[Any]]
     density: float
     has_offset: bool
+    id_type: Any = None
     transform: Encoder | None = None
     held: Held = ()
 
@@ -186,8 +116,8 @@ class Frames:
 
     def source(self, surveyed: Surveyed) -> PartitionSource:
         """The table, once it is known."""
-        units = surveyed.units()
-        encode = encoder_of(surveyed.facts["schema"], self.roles, surveyed.found)
+        units, schema = surveyed.units(), surveyed.facts["schema"]
+        encode = encoder_of(schema, self.roles, surveyed.found)
         return PartitionSource(
             layout=replace(self, encode=encode),
             units=units,
@@ -195,6 +125,7 @@ class Frames:
             dtype=encode.dtype,
             density=encode.density,
             has_offset=self.roles.offset is not None,
+            id_type=None if self.roles.id is None else plain_type(schema, self.roles.id),
             transform=encode if encode.categories else None,
         )
 

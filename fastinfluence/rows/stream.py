@@ -9,10 +9,10 @@ nor their speed. Nothing with one entry per row is kept, unless a caller asks fo
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from operator import add
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.progress import Progress, silent
 from fastinfluence.rows.ahead import Counter, ahead
 from fastinfluence.rows.base import Block, Values, fold, ordered
+from fastinfluence.rows.checksums import checksums
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.gathered import Gathered, gathered
 from fastinfluence.rows.memory import Plan, shown
@@ -150,15 +151,7 @@ class StreamRows:
 
     def fingerprint(self) -> str:
         """Of everything that the model is given, from one pass; block sizes leave no trace."""
-
-        def task(unit: Unit, blocks: Iterator[Block]) -> list[int]:
-            sums = [0] * 6
-            for block in blocks:
-                for k, part in enumerate(_contents(block)):
-                    sums[k] = zlib.crc32(part, sums[k])
-            return [unit.stop, *sums]
-
-        found = self.map_units(task, lambda a, b: a + b, self.plan.threads)
+        found = self.map_units(_checked, add, self.plan.threads)
         head = repr((self.source.feature_names, str(self.dtype), found))
         return hashlib.sha256(head.encode()).hexdigest()
 
@@ -268,11 +261,7 @@ class StreamRows:
                     break  # what follows is not read
             return [Gathered.joined(out)]
 
-        def both(a: list[Block], b: list[Block]) -> list[Block]:
-            return a + b
-
-        found = self.map_units(task, both, self.plan.threads, holding, "gathering")
-        return Gathered.joined(found)
+        return Gathered.joined(self.map_units(task, add, self.plan.threads, holding, "gathering"))
 
     # -- what may be kept --------------------------------------------------------------
 
@@ -301,15 +290,8 @@ class StreamRows:
         )
 
 
-def _contents(block: Block) -> Iterator[Any]:
-    """What a block holds, as buffers that put one after the other give the unit's."""
-    stored, values = list(block.X.stored().values()), block.values
-    yield from map(np.ascontiguousarray, stored)
-    yield from [b""] * (3 - len(stored))
-    if values is not None:
-        yield np.ascontiguousarray(values.y)
-        yield np.ascontiguousarray(values.w)
-        yield b"" if values.offset is None else np.ascontiguousarray(values.offset)
+def _checked(unit: Unit, blocks: Iterator[Block]) -> list[int]:
+    return [unit.stop, *checksums(blocks)]
 
 
 def _folded(

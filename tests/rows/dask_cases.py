@@ -1,6 +1,7 @@
 """One table three ways: in memory, streamed, and in the partitions of a Dask collection."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ class Tables:
 
     @classmethod
     def of(cls, built: Built, one_hot: bool) -> "Tables":
-        """Return a case's table, with its first column cut into bands where categories are asked."""
+        """Return a case's table, with its first column cut into bands if asked."""
         X, X_test = features(built.X, one_hot), features(built.X_test, one_hot)
         frame = X.assign(y=built.y)
         for name, values in (("w", built.sample_weight), ("o", built.offset)):
@@ -53,8 +54,8 @@ def pieces(frame: pd.DataFrame, parts: int) -> list[Any]:
     import dask
 
     cuts = np.linspace(0, len(frame) ** 0.5, parts + 1) ** 2
-    ends = [int(round(cut)) for cut in cuts]
-    return [dask.delayed(frame.iloc[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    ends = [round(cut) for cut in cuts]
+    return [dask.delayed(frame.iloc[a:b]) for a, b in pairwise(ends)]
 
 
 def features(X: Any, one_hot: bool) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Questions asked of a table on a cluster, the containers that it may come in, and refusals."""
 
 import pickle
+from itertools import pairwise
 from typing import NamedTuple
 
 import cloudpickle
@@ -56,6 +57,7 @@ def asked(infl, frame):
     yield infl.leave_one_out([3, 100], method="exact").theta
     yield infl.leave_one_out([3, 100], method="newton").on_loss(*args, **offset)
     yield infl.leave_group_out([[1, 2], [50, 118]], method="exact").theta
+    yield infl.without([5, 70]).theta
 
 
 def test_every_question(frame, client):
@@ -80,6 +82,21 @@ def test_report_and_selection(frame, client):
     there = fi.Influence.fit(SPEC, fi.rows.dask([dask.delayed(frame)], **ROLES, client=client))
     streamed = fi.Influence.fit(SPEC, fi.rows.arrow(frame, **ROLES))
     assert str(there.report()) == str(streamed.report())
+
+
+def test_scores_in_files_are_those_of_a_streamed_table(frame, client, tmp_path):
+    named = frame.assign(name=[f"row {k}" for k in range(N)])
+    parts = split(named, 4)
+    there = fi.rows.dask([dask.delayed(p) for p in parts], **ROLES, id="name", client=client)
+    streamed = fi.rows.arrow(named, **ROLES, id="name")
+    found = {}
+    for name, table in (("there", there), ("streamed", streamed)):
+        infl = fi.Influence.fit(SPEC, table)
+        found[name] = infl.self_influence(out=fi.ParquetSink(tmp_path / name))
+    assert len(found["there"].parts) == len(parts)  # each by the worker that has the rows
+    assert_close(found["there"].read(), found["streamed"].read())
+    ids = found["there"].to_arrow().column("id").to_pylist()
+    assert ids == list(named["name"])
 
 
 MODELS = {
@@ -113,7 +130,7 @@ def test_other_models(name, frame, client):
 def cut(values, parts=3):
     """Return views of an array, of different sizes."""
     ends = [0, 10, 70, N][: parts + 1]
-    return [values[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return [values[a:b] for a, b in pairwise(ends)]
 
 
 def containers(frame):
@@ -137,10 +154,14 @@ def containers(frame):
     unknown = {"weight": table["w"].values, "offset": table["o"].values, "y": table["y"].values}
     yield "unknown sizes", (table[columns].values,), unknown
     yield "frame", (table,), ROLES
-    yield "filtered frame", (dd.from_pandas(plain.assign(k=1), npartitions=4),), {
-        **ROLES,
-        "features": columns,
-    }
+    yield (
+        "filtered frame",
+        (dd.from_pandas(plain.assign(k=1), npartitions=4),),
+        {
+            **ROLES,
+            "features": columns,
+        },
+    )
     blocks = list(zip(*map(cut, (X, y, w, o)), strict=True))
     yield "tuples", ([dask.delayed(block) for block in blocks],), {}
     yield "Arrow", ([dask.delayed(pyarrow.table(part)) for part in cut(plain)],), ROLES
@@ -190,7 +211,7 @@ def test_the_bits_depend_on_no_scheduler(frame, client):
 def split(frame, parts):
     """Return partitions of about the same size."""
     ends = np.linspace(0, len(frame), parts + 1).astype(int)
-    return [frame.iloc[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return [frame.iloc[a:b] for a, b in pairwise(ends)]
 
 
 class Traffic(NamedTuple):
