@@ -224,7 +224,16 @@ def arrow_table(frame: Any, columns: Sequence[str] | None, what: str) -> Any:
     missing = [name for name in chosen if name not in table.columns]
     if missing:
         raise InputError(f"{what} has no column {missing[0]!r}")
+    if hasattr(frame, "iloc"):
+        return pa.table({name: _of_pandas(frame[name], what) for name in chosen})
+    return table.select(chosen).to_arrow()
+
+
+def _of_pandas(column: Any, what: str) -> Any:
+    """A column as an Arrow array: numbers as they are, what pandas calls missing as null."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+        return arrow().array(column.to_numpy())  # a view: looking for NaN is the survey's work
     try:
-        return table.select(chosen).to_arrow().select(chosen)
-    except pa.ArrowException as error:
-        raise InputError(f"{what} cannot be read: {error}") from error
+        return arrow().array(column, from_pandas=True)
+    except arrow().ArrowException as error:
+        raise InputError(f"column {column.name!r} of {what} mixes types: {error}") from error
