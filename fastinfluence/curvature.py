@@ -152,6 +152,11 @@ class Curvature(LinearOperator):  # type: ignore[misc]
             self._dense = out
         return self._dense
 
+    def remember(self, matrix: FloatArray) -> None:
+        """Take a matrix for what :meth:`dense` would compute."""
+        matrix.flags.writeable = False
+        self._dense = matrix
+
     def floor(self) -> float:
         """A lower bound of the smallest eigenvalue, or 0 where none is known.
 

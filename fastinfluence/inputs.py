@@ -10,10 +10,21 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.rows.base import Block, Rows
+from fastinfluence.spec.mlp import MLP
+from fastinfluence.spec.models import GLM
+from fastinfluence.spec.oracle import Oracle
 from fastinfluence.tables import as_vector
 from fastinfluence.types import FloatArray, IntArray
 
 MAX_LISTED = 5
+
+
+def check_spec(spec: Any) -> None:
+    """InputError for what is no specification of a model."""
+    if not isinstance(spec, GLM | MLP | Oracle):
+        raise InputError(
+            f"spec is a {type(spec).__name__}: pass fi.GLM(...), fi.MLP(...) or fi.Oracle(...)"
+        )
 
 
 def check_finite_rows(rows: Rows, names: Sequence[str], what: str, n_threads: int) -> None:

@@ -14,6 +14,7 @@ from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.fingerprints import of_arrays
 from fastinfluence.inputs import (
     check_finite_rows,
+    check_spec,
     checked_offset,
     checked_weights,
     listed,
@@ -136,10 +137,7 @@ class Problem:
         transform: Callable[[Any], Any] | None = None,
     ) -> Problem:
         """Check everything the caller gave; raise one clear InputError, or return a Problem."""
-        if not isinstance(spec, (GLM, MLP, Oracle)):
-            raise InputError(
-                f"spec is a {type(spec).__name__}: pass fi.GLM(...), fi.MLP(...) or fi.Oracle(...)"
-            )
+        check_spec(spec)
         if one_of(device, DEVICES, "device") != "cpu":
             raise UnsupportedError('device="cuda" is not available in this version: use "cpu"')
         threads = (

@@ -15,6 +15,7 @@ from fastinfluence.rows.overlay import OverlayRows
 from fastinfluence.search import gradient_norm
 from fastinfluence.solvers.base import Prepared
 from fastinfluence.solvers.choose import choose
+from fastinfluence.streaming import stream_of, with_replaced
 from fastinfluence.types import FloatArray, IntArray
 
 MAX_STEPS = 25
@@ -33,6 +34,8 @@ def with_rows_replaced(problem: Problem, rows: IntArray, new: TestRows) -> Probl
 
     ``new`` holds encoded labels; where it has none the rows keep theirs.
     """
+    if stream_of(problem) is not None:
+        return with_replaced(problem, rows, new.X, new.y)
     y = problem.y
     if new.y is not None:
         y = problem.y.copy()

@@ -18,7 +18,7 @@ from fastinfluence.kernels.cpu import scores as kernels
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.rows.base import Block
-from fastinfluence.sinks import Sink
+from fastinfluence.sinks import Sink, result_bytes
 from fastinfluence.sinks.base import Collector
 from fastinfluence.sinks.units import collect_units
 from fastinfluence.solvers.base import Prepared, Solver
@@ -26,7 +26,7 @@ from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.gauge import inverse_root_of
 from fastinfluence.solvers.sketch import normal_draws
 from fastinfluence.spec.models import GLM
-from fastinfluence.streaming import block_weights, stream_of
+from fastinfluence.streaming import block_weights, reserve, stream_of
 from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
@@ -115,6 +115,7 @@ def _stream(
     It is called with parts of blocks, of ``numbers`` float64 a row and ``at_least`` so many rows.
     """
     problem, n = engine.problem, engine.problem.n_rows
+    reserve(problem, result_bytes(sink, len(shift), n), f"{phase} of all {n} rows in memory")
     sign = 1.0 if scale.effect == "removal" else -1.0
     with closing(sink.open(len(shift), n, sign)) as collector:
         own = replace(scale, problem=of_blocks(engine).problem)

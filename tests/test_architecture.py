@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("validation",),
     ("crossval", "subsets", "sensitivity", "unlearning"),
     ("diagnostics", "perturbation", "attacks"),
-    ("replaced", "representer"),
+    ("replaced", "representer", "deletion"),
     ("removal",),
     ("targets",),
     ("standard_errors",),

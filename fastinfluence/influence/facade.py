@@ -11,6 +11,7 @@ from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
 from fastinfluence.influence.replacements import Replacements
+from fastinfluence.influence.saving import Saving
 from fastinfluence.influence.sources import Sources
 from fastinfluence.influence.statistics import Statistics
 from fastinfluence.influence.subsets import Subsets
@@ -26,7 +27,7 @@ from fastinfluence.streaming import build
 from fastinfluence.types import FloatArray
 
 
-class Influence(Statistics, Subsets, Replacements, Sources):
+class Influence(Statistics, Subsets, Replacements, Sources, Saving):
     """Influence of training rows on a fitted model (Koh & Liang 2017).
 
     Never fits: ``theta`` is taken as it is. Use :meth:`fit` to fit, :meth:`from_estimator` for
@@ -95,7 +96,7 @@ class Influence(Statistics, Subsets, Replacements, Sources):
     ) -> None:
         settings = Settings.of(solver, damping, curvature, progress)
         if theta is None:
-            raise InputError("theta is needed: Influence never fits; use fi.Influence.fit to fit")
+            raise InputError("theta=… is needed: Influence never fits; fi.Influence.fit does")
         spec = spec.sized(theta) if isinstance(spec, Oracle) else spec
         problem = build(spec, X, y, sample_weight, offset, device, n_threads, settings.progress)
         self._start(problem, _theta_for(problem, theta), settings, refit)

@@ -13,7 +13,8 @@ from fastinfluence.errors import UnsupportedError
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.cluster import Partitions
 from fastinfluence.rows.partitions import Held, PartitionSource
-from fastinfluence.rows.stream import StreamRows, Unit
+from fastinfluence.rows.source import Unit
+from fastinfluence.rows.stream import Array, StreamRows
 
 T = TypeVar("T")
 
@@ -59,17 +60,19 @@ class DaskRows(StreamRows):
             total_weight=self.total_weight,
             plan=self.plan,
             silenced=self.silenced,
+            changed=self.changed,
         )
 
     def collected(
-        self, of: Callable[[Block], np.ndarray[Any, Any]], shape: tuple[int, ...]
-    ) -> np.ndarray[Any, Any]:
+        self, of: Callable[[Block], Array], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Array:
         """What ``of`` makes of every block, all of it on the client."""
 
-        def task(unit: Unit, blocks: Iterator[Block]) -> list[np.ndarray[Any, Any]]:
+        def task(unit: Unit, blocks: Iterator[Block]) -> list[Array]:
             return [np.concatenate([of(block) for block in blocks])]
 
-        return np.concatenate(self.map_units(task, lambda a, b: a + b)).reshape(shape)
+        found = self.map_units(task, lambda a, b: a + b)
+        return np.concatenate(found).astype(dtype, copy=False).reshape(shape)
 
     def __reduce__(self) -> NoReturn:
         raise UnsupportedError(

@@ -47,6 +47,11 @@ class DaskTable(StreamTable):
     layout: Layout
 
     @property
+    def names(self) -> dict[str, str]:
+        """What the columns of the target and the weight are called in messages."""
+        return self.layout.names
+
+    @property
     def row_bytes(self) -> int:
         """Bytes of one row, about."""
         return self.layout.row_bytes
@@ -161,9 +166,10 @@ class _Columns(NamedTuple):
 
     def roles(self, names: Sequence[str]) -> Roles:
         """Checked against the names of a data frame's columns."""
-        for role, name in self._asdict().items():
-            if role != "features" and not isinstance(name, str | None):
-                kind = type(name).__name__
+        for role in ("weight", "offset"):
+            given = getattr(self, role)
+            if not isinstance(given, str | None):
+                kind = type(given).__name__
                 raise InputError(f"{role} is a {kind}: of a data frame name the column, {role}=…")
         if self.target is None:
             raise InputError("target is needed: the name of the column of y")

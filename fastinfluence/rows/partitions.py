@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,10 +19,10 @@ from fastinfluence.rows.arrow_source import (
     plain_type,
 )
 from fastinfluence.rows.encode import Encoder, is_category
-from fastinfluence.rows.readers import Part, TableReader, arrow
+from fastinfluence.rows.readers import TableReader, arrow
 from fastinfluence.rows.roles import Roles
-from fastinfluence.rows.stream import Raw, Unit
-from fastinfluence.rows.survey import Found, Question, survey_block
+from fastinfluence.rows.source import Raw, Unit
+from fastinfluence.rows.survey import Question
 from fastinfluence.rows.surveyed import Surveyed, nothing
 from fastinfluence.rows.tables import array_source
 
@@ -40,14 +39,18 @@ class Layout(Protocol):
     def row_bytes(self) -> int:
         """Bytes of one row, about."""
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What the columns of the target and the weight are called in messages."""
+
     def survey(self, k: int, held: Held, question: Question, block_rows: int) -> Surveyed:
         """What partition k holds."""
 
     def source(self, surveyed: Surveyed) -> PartitionSource:
         """The table, once it is known."""
 
-    def read(self, held: Held, block_rows: int) -> Iterator[Raw]:
-        """The partition's rows, a block at a time."""
+    def read(self, unit: Unit, held: Held, block_rows: int) -> Iterator[Raw]:
+        """The rows of a partition, a block at a time."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,11 @@ class PartitionSource:
 
     def read(self, unit: Unit, block_rows: int) -> Iterator[Raw]:
         """The rows of the partition that is held, a block at a time."""
-        return self.layout.read(self.held, block_rows)
+        return self.layout.read(unit, self.held, block_rows)
 
     def where(self, row: int) -> str:
         """The partition of a row and its place there."""
-        unit = next(unit for unit in self.units if row < unit.stop)
-        return place(unit.key, row - unit.start, row)
+        return place(self.units, row)
 
     def holding(self, unit: Unit, held: Held) -> PartitionSource:
         """One partition."""
@@ -101,12 +103,17 @@ class Frames:
         d = len(self.roles.features)
         return (12 if self.sparse else 8) * d + 8 * (len(self.roles.used) - d)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The columns of the target and the weight."""
+        return {"target": self.roles.target, "weight": str(self.roles.weight)}
+
     def survey(self, k: int, held: Held, question: Question, block_rows: int) -> Surveyed:
         """What partition k holds."""
         table = arrow_table(held[0], self.roles.used, f"partition {k}")
         if not table.num_rows:
             return nothing(k)
-        check_types(table.schema, self.roles)
+        check_types(table.schema, self.roles, question)
         found = found_in(table.to_batches(max_chunksize=block_rows), self.roles, question)
         kinds = {
             column.name: "categories" if is_category(column.type) else str(column.type)
@@ -129,11 +136,10 @@ class Frames:
             transform=encode if encode.categories else None,
         )
 
-    def read(self, held: Held, block_rows: int) -> Iterator[Raw]:
-        """The partition's rows, a block at a time."""
+    def read(self, unit: Unit, held: Held, block_rows: int) -> Iterator[Raw]:
+        """The rows of a partition, a block at a time."""
         assert self.encode is not None, "the features are known before rows are read"
-        table = arrow_table(held[0], self.roles.used, "a partition")
-        unit = Unit(Part("", 0, table.num_rows), 0, table.num_rows)
+        table = arrow_table(held[0], self.roles.used, unit.key.file)
         source = ArrowSource(TableReader(table), self.roles, self.encode, [unit])
         return source.read(unit, block_rows)
 
@@ -148,13 +154,18 @@ class Chunks:
         What a partition holds, of :data:`FIELDS`; or nothing, where it holds a tuple of them.
     row_bytes : int
         Bytes of one row, about.
-    names : tuple of str or None
-        Of the columns of X; by default their own.
+    columns : tuple of str or None
+        Names of the columns of X; by default their own.
     """
 
     fields: tuple[str, ...]
     row_bytes: int
-    names: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The arrays of the targets and the weights."""
+        return {"target": "y", "weight": "weight"}
 
     def survey(self, k: int, held: Held, question: Question, block_rows: int) -> Surveyed:
         """What partition k holds."""
@@ -162,11 +173,7 @@ class Chunks:
             if not np.shape(self._given(held)["X"])[0]:
                 return nothing(k)
             source = self._source(held)
-            blocks = source.read(Unit(None, 0, len(source.y)), block_rows)
-            found = reduce(
-                Found.and_then,
-                (survey_block(raw, source.feature_names, question) for raw in blocks),
-            )
+            found = source.found(question, 1, block_rows)
         except InputError as error:
             raise InputError(f"partition {k}: {error}") from error
         facts = {"names": source.feature_names, "dtype": source.dtype}
@@ -187,8 +194,8 @@ class Chunks:
             has_offset="offset" in surveyed.kinds,
         )
 
-    def read(self, held: Held, block_rows: int) -> Iterator[Raw]:
-        """The partition's rows, a block at a time."""
+    def read(self, unit: Unit, held: Held, block_rows: int) -> Iterator[Raw]:
+        """The rows of a partition, a block at a time."""
         source = self._source(held)
         return source.read(Unit(None, 0, len(source.y)), block_rows)
 
@@ -206,7 +213,7 @@ class Chunks:
 
     def _source(self, held: Held) -> ArraySource:
         given = self._given(held)
-        return array_source(given.pop("X"), given.pop("y"), features=self.names, **given)
+        return array_source(given.pop("X"), given.pop("y"), features=self.columns, **given)
 
 
 def arrow_table(frame: Any, columns: Sequence[str] | None, what: str) -> Any:

@@ -9,11 +9,11 @@ nor their speed. Nothing with one entry per row is kept, unless a caller asks fo
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from operator import add
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,70 +21,15 @@ from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.progress import Progress, silent
 from fastinfluence.rows.ahead import Counter, ahead
 from fastinfluence.rows.base import Block, Values, fold, ordered
-from fastinfluence.rows.checksums import checksums
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.gathered import Gathered, gathered
 from fastinfluence.rows.memory import Plan, shown
+from fastinfluence.rows.overlay import Replaced
+from fastinfluence.rows.source import Raw, Source, Unit
 from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
-
-
-class Unit(NamedTuple):
-    """Rows ``start`` to ``stop``, read one after the other by one thread."""
-
-    key: Any
-    """What the source finds them by."""
-    start: int
-    stop: int
-
-
-class Raw(NamedTuple):
-    """Some rows as a source reads them: features encoded, targets as the caller has them."""
-
-    X: Features
-    y: np.ndarray[Any, Any]
-    w: FloatArray | None
-    offset: FloatArray | None
-    ids: np.ndarray[Any, Any] | None = None
-
-
-class Source(Protocol):
-    """Where a streamed table comes from."""
-
-    @property
-    def units(self) -> Sequence[Unit]:
-        """All of them, in the order of the rows."""
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the d columns of X."""
-
-    @property
-    def dtype(self) -> np.dtype[np.floating[Any]]:
-        """Storage type of X, float32 or float64."""
-
-    @property
-    def density(self) -> float:
-        """Share of the n·d numbers that are stored."""
-
-    @property
-    def has_offset(self) -> bool:
-        """Whether rows come with an offset."""
-
-    @property
-    def id_type(self) -> Any:
-        """Arrow type of what rows are named by, or None."""
-
-    @property
-    def transform(self) -> Callable[[Any], Any] | None:
-        """From a frame with the table's own columns to the d columns of X, where they differ."""
-
-    def read(self, unit: Unit, block_rows: int) -> Iterator[Raw]:
-        """The unit's rows, a block at a time."""
-
-    def where(self, row: int) -> str:
-        """The file of a row and its place there, for messages."""
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -104,6 +49,8 @@ class StreamRows:
         Told of every block: (phase, rows done, n).
     silenced : ndarray of int
         Rows that weigh nothing, increasing.
+    changed : tuple of Replaced
+        Rows that others stand for, later ones last.
     """
 
     source: Source
@@ -112,6 +59,7 @@ class StreamRows:
     plan: Plan
     progress: Progress = silent
     silenced: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    changed: tuple[Replaced, ...] = ()
 
     # -- what every source of rows tells -----------------------------------------------
 
@@ -151,7 +99,15 @@ class StreamRows:
 
     def fingerprint(self) -> str:
         """Of everything that the model is given, from one pass; block sizes leave no trace."""
-        found = self.map_units(_checked, add, self.plan.threads)
+
+        def task(unit: Unit, blocks: Iterator[Block]) -> list[int]:
+            sums = [0] * 6
+            for block in blocks:
+                for k, part in enumerate(block.contents()):
+                    sums[k] = zlib.crc32(part, sums[k])
+            return [unit.stop, *sums]
+
+        found = self.map_units(task, lambda a, b: a + b, self.plan.threads)
         head = repr((self.source.feature_names, str(self.dtype), found))
         return hashlib.sha256(head.encode()).hexdigest()
 
@@ -207,14 +163,16 @@ class StreamRows:
         if last > first:
             w = w.copy()
             w[self.silenced[first:last] - start] = 0.0
-        y = self.encode(raw.y, len(raw.X))
-        return Block(start, stop, raw.X, Values(y, w, raw.offset, raw.ids))
+        X, y = raw.X, self.encode(raw.y, len(raw.X))
+        for new in self.changed:
+            X, y = new.into(start, X, y)
+        return Block(start, stop, X, Values(y, w, raw.offset, raw.ids))
 
     def collected(
-        self, of: Callable[[Block], np.ndarray[Any, Any]], shape: tuple[int, ...]
-    ) -> np.ndarray[Any, Any]:
+        self, of: Callable[[Block], Array], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Array:
         """What ``of`` makes of every block, one after the other in one array of this shape."""
-        out = np.empty(shape)
+        out = np.empty(shape, dtype)
 
         def task(block: Block) -> int:
             out[block.rows] = of(block)
@@ -235,7 +193,7 @@ class StreamRows:
         Units that hold none of them are not read.
         """
         if isinstance(rows, slice):
-            return self._gathered.block(np.arange(self.n_rows)[rows])
+            return self._gathered.block(np.arange(*rows.indices(self.n_rows)))
         wanted = np.where(rows < 0, rows + self.n_rows, rows)
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.n_rows:
             raise IndexError(f"rows must lie between 0 and {self.n_rows - 1}")
@@ -261,7 +219,11 @@ class StreamRows:
                     break  # what follows is not read
             return [Gathered.joined(out)]
 
-        return Gathered.joined(self.map_units(task, add, self.plan.threads, holding, "gathering"))
+        def both(a: list[Block], b: list[Block]) -> list[Block]:
+            return a + b
+
+        found = self.map_units(task, both, self.plan.threads, holding, "gathering")
+        return Gathered.joined(found)
 
     # -- what may be kept --------------------------------------------------------------
 
@@ -279,6 +241,10 @@ class StreamRows:
         self.reserve(4 * n_bytes, what)
         return max(1, min(n_threads, (self.plan.spare // n_bytes - 2) // 2))
 
+    def replaced(self, rows: IntArray, X: Features, y: FloatArray | None) -> StreamRows:
+        """The same table with others in the place of some distinct rows; y as the loss has it."""
+        return replace(self, changed=(*self.changed, Replaced.of(rows, X, y)))
+
     def silence(self, rows: IntArray) -> StreamRows:
         """The same table with some rows weighing nothing."""
         gone = np.setdiff1d(rows, self.silenced)
@@ -288,10 +254,6 @@ class StreamRows:
             silenced=np.union1d(self.silenced, gone).astype(np.intp),
             total_weight=self.total_weight - lost,
         )
-
-
-def _checked(unit: Unit, blocks: Iterator[Block]) -> list[int]:
-    return [unit.stop, *checksums(blocks)]
 
 
 def _folded(

@@ -8,7 +8,7 @@ from typing import Any
 from fastinfluence.errors import InputError
 from fastinfluence.rows.arrow_source import place
 from fastinfluence.rows.readers import Part
-from fastinfluence.rows.stream import Unit
+from fastinfluence.rows.source import Unit
 from fastinfluence.rows.survey import Found
 
 
@@ -71,21 +71,16 @@ class Surveyed:
         """
         units, start, bad = [], 0, self.found.bad
         for k, n in self.sizes:
-            part = Part(f"partition {k}", 0, n, k)
-            if bad is not None and bad.row < start + n:
-                where = place(part, bad.row - start, bad.row)
-                raise InputError(
-                    f"column {bad.column!r} {bad.what} in {where}: impute or drop that row before "
-                    "scoring"
-                )
             if n:
-                units.append(Unit(part, start, start + n))
+                units.append(Unit(Part(f"partition {k}", 0, None, k), start, start + n))
             start += n
         if not units:
             raise InputError("the table holds no rows")
+        if bad is not None:
+            raise InputError(bad.at(place(units, bad.row)))
         return units
 
 
 def nothing(k: int) -> Surveyed:
     """Of a partition without rows."""
-    return Surveyed([(k, 0)], {}, {}, 0, Found(0, None, 0.0, {}, None))
+    return Surveyed([(k, 0)], {}, {}, 0, Found())

@@ -174,6 +174,14 @@ class PerOutput:
         return _PerOutput(each)
 
 
+def result_bytes(sink: Sink[Any], t: int, n: int) -> int:
+    """Bytes that a sink keeps in memory for t quantities and n rows, while its parts are merged."""
+    if isinstance(sink, PerOutput):
+        return 2 * sink.K * result_bytes(sink.sink, t // sink.K, n)
+    kept = {Matrix: t, Total: 1}.get(type(sink), 0)
+    return 2 * 8 * kept * n
+
+
 class _PerOutput(Collector[Any]):
     def __init__(self, each: list[Collector[Any]]) -> None:
         self._each = each

@@ -92,11 +92,13 @@ class CG:
 class PreparedCG:
     """Conjugate gradients on one operator."""
 
-    def __init__(self, config: CG, operator: Curvature) -> None:
-        self.config = config
-        self.operator = operator
-        chosen = config.preconditioner
-        self._preconditioner = None if chosen is None else chosen.prepare(operator)
+    def __init__(
+        self, config: CG, operator: Curvature, preconditioner: PreparedPreconditioner | None = None
+    ) -> None:
+        self.config, self.operator = config, operator
+        self.preconditioner = preconditioner
+        if preconditioner is None and config.preconditioner is not None:
+            self.preconditioner = config.preconditioner.prepare(operator)
         self._limit = config.max_iterations or max(100, 10 * operator.shape[0])
 
     @cached_property
@@ -181,14 +183,14 @@ class PreparedCG:
 
     def _root(self) -> FloatArray | None:
         """The square root of a diagonal preconditioner, shape (p,); None for any other."""
-        if self._preconditioner is None:
+        if self.preconditioner is None:
             return np.ones(self.operator.shape[0])
-        if isinstance(self._preconditioner, PreparedJacobi):
-            return np.sqrt(self._preconditioner.inverse)
+        if isinstance(self.preconditioner, PreparedJacobi):
+            return np.sqrt(self.preconditioner.inverse)
         return None
 
     def _precondition(self, R: FloatArray) -> FloatArray:
-        return R if self._preconditioner is None else self._preconditioner.apply(R)
+        return R if self.preconditioner is None else self.preconditioner.apply(R)
 
 
 @dataclass

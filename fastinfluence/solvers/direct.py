@@ -67,10 +67,10 @@ class Direct:
 class PreparedDirect:
     """A factorised operator."""
 
-    def __init__(self, operator: Curvature) -> None:
-        self._matrix = operator.dense()
+    def __init__(self, operator: Curvature, factor: Factor | None = None) -> None:
+        self.matrix = operator.dense()
         self._floor = operator.floor()
-        self.factor = Factor(self._matrix)
+        self.factor = factor or Factor(self.matrix)
 
     @cached_property
     def conditioning(self) -> Conditioning:
@@ -82,7 +82,7 @@ class PreparedDirect:
             condition=1.0 / factor.rcond if factor.rcond > 0 else np.inf,
             null_space=factor.null_space,
             negative=factor.negative,
-            note=f"primal form: {len(self._matrix)}×{len(self._matrix)} over the parameters",
+            note=f"primal form: {len(self.matrix)}×{len(self.matrix)} over the parameters",
         )
 
     def apply(self, B: FloatArray) -> FloatArray:
@@ -92,12 +92,12 @@ class PreparedDirect:
     @cached_property
     def inverse_root(self) -> FloatArray | None:
         """R (p, p) with H⁻¹ = RRᵀ, or None where H is not positive definite, or large."""
-        return self.factor.inverse_root() if len(self._matrix) <= ROOT_BELOW else None
+        return self.factor.inverse_root() if len(self.matrix) <= ROOT_BELOW else None
 
     def solve(self, B: FloatArray) -> Solution:
         """H⁻¹ B, shape (p, t), with residuals against the dense matrix."""
         x = self.factor.solve(B)
-        residuals = np.linalg.norm(self.factor.project(B) - self._matrix @ x, axis=0)
+        residuals = np.linalg.norm(self.factor.project(B) - self.matrix @ x, axis=0)
         t = B.shape[1]
         return Solution(
             x=x,

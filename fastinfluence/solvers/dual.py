@@ -35,7 +35,7 @@ def has_dual(operator: Curvature) -> bool:
 class PreparedDual:
     """K, factorised."""
 
-    def __init__(self, operator: Curvature) -> None:
+    def __init__(self, operator: Curvature, factor: Factor | None = None) -> None:
         self._operator = operator
         root = operator.engine.curvature_root
         assert root is not None, "has_dual(operator) was not asked"
@@ -43,10 +43,13 @@ class PreparedDual:
         shift = operator.shift
         self._free = np.flatnonzero(shift <= 0)
         self._inverse = np.where(shift > 0, 1.0 / np.where(shift > 0, shift, 1.0), 0.0)
+        self.factor = factor or Factor(self._kernel())
+        self._eliminate()
+
+    def _kernel(self) -> FloatArray:
         K = self._root.gram(self._inverse)
         K[np.diag_indices_from(K)] += 1.0
-        self.factor = Factor(K)
-        self._eliminate()
+        return K
 
     def _eliminate(self) -> None:
         """K⁻¹ Z_F and the Schur complement of the free parameters."""

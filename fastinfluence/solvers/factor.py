@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cholesky, eigh, lapack
@@ -44,6 +46,28 @@ class Factor:
         self.definite = self._try_cholesky(scaled)
         if not self.definite:
             self._eigen(scaled)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+        """Numbers and arrays that :meth:`of_state` makes the factor from."""
+        numbers = {name: getattr(self, name) for name in ("definite", "rank", "negative", "rcond")}
+        arrays = {"scale": self.scale, "null_space": self.null_space}
+        if self.definite:
+            return numbers, {**arrays, "L": self._L}
+        return numbers, {**arrays, "values": self.values, "vectors": self.vectors}
+
+    @classmethod
+    def of_state(cls, numbers: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Factor:
+        """The factor that had this state, without its matrix."""
+        out = cls.__new__(cls)
+        out.definite, out.rcond = bool(numbers["definite"]), float(numbers["rcond"])
+        out.rank, out.negative = int(numbers["rank"]), int(numbers["negative"])
+        out.scale = np.asarray(arrays["scale"], dtype=np.float64)
+        out.null_space = arrays["null_space"]
+        if out.definite:
+            out._L = arrays["L"]
+        else:
+            out.values, out.vectors = arrays["values"], arrays["vectors"]
+        return out
 
     def _try_cholesky(self, scaled: FloatArray) -> bool:
         try:

@@ -74,13 +74,17 @@ class PreparedNystrom:
     ----------
     eigenvalues : ndarray, shape (rank,)
         Of Ĝ, descending: approximations from below.
+    vectors : ndarray, shape (p, rank)
+    scale : ndarray, shape (p,)
+        Diagonal of S.
+    mu : float
     """
 
     def __init__(
         self, values: FloatArray, vectors: FloatArray, scale: FloatArray, mu: float
     ) -> None:
         self.eigenvalues = values
-        self._vectors, self._scale = vectors, scale[:, None]
+        self.vectors, self.scale, self.mu = vectors, scale, mu
         self._gain = ((values[-1] + mu) / (values + mu) - 1.0)[:, None]
 
     @property
@@ -90,9 +94,10 @@ class PreparedNystrom:
 
     def apply(self, R: FloatArray) -> FloatArray:
         """The approximate inverse, up to a constant, times R, shape (p, t)."""
-        scaled = self._scale * R
-        low = self._vectors @ (self._gain * (self._vectors.T @ scaled))
-        return np.asarray(self._scale * (scaled + low))
+        scale = self.scale[:, None]
+        scaled = scale * R
+        low = self.vectors @ (self._gain * (self.vectors.T @ scaled))
+        return np.asarray(scale * (scaled + low))
 
 
 class _Sketch:

@@ -14,6 +14,7 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.solvers.base import Prepared
+from fastinfluence.streaming import stream_of
 from fastinfluence.types import FloatArray
 
 AT_ONCE = 32
@@ -25,6 +26,11 @@ def normal_draws(
 ) -> Iterator[FloatArray]:
     """Blocks (p, some) of k independent normal vectors with covariance H⁻¹."""
     engine, shift = operator.engine, operator.shift
+    if stream_of(engine.problem) is not None:
+        raise UnsupportedError(
+            "a sketch draws a number for every row and is not made of a streamed table: ask about "
+            "chosen rows with on_params(rows) or leave_one_out(rows), or leave out sketch="
+        )
     root = engine.curvature_root
     if root is None or not engine.convex:
         raise UnsupportedError(
