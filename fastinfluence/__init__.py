@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from fastinfluence.errors import (
+    DeviceError,
     FastInfluenceError,
     FastInfluenceWarning,
     InputError,
@@ -78,6 +79,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "GLM",
     "MLP",
+    "DeviceError",
     "FastInfluenceError",
     "FastInfluenceWarning",
     "Influence",

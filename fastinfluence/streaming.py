@@ -10,7 +10,8 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.inputs import check_spec, one_of, positive_count
-from fastinfluence.problem import DEVICES, Problem, Spec
+from fastinfluence.placement import DEVICES
+from fastinfluence.problem import Problem, Spec
 from fastinfluence.progress import Progress, silent
 from fastinfluence.rows.base import Block, Rows, available_threads
 from fastinfluence.rows.columnar import held

@@ -59,7 +59,9 @@ class Influence(Statistics, Subsets, Replacements, Sources, Saving):
     curvature : {"hessian", "gauss-newton", "fisher"}, default "hessian"
         The observed Hessian, its Gauss–Newton form (the same for a GLM), or its expectation
         under the model.
-    device : {"cpu"}, default "cpu"
+    device : {"cpu", "cuda"}, default "cpu"
+        Where passes over the rows run: "cuda" for an NVIDIA GPU, which needs CuPy. X may lie there
+        already; results then stay there.
     n_threads : int, optional
         Threads of this library's own kernels; by default all that the process may use.
     progress : bool or callable, optional
@@ -165,7 +167,7 @@ class Influence(Statistics, Subsets, Replacements, Sources, Saving):
         solver = self._settings.solver
         chosen = None if isinstance(solver, str) else solver
         theta, status = minimize(
-            self._problem, self.theta, tol, chosen, progress=self._settings.progress
+            self._problem, self._engine.theta, tol, chosen, progress=self._settings.progress
         )
         _warn_if_unfinished(status)
         return type(self)._of(self._problem, theta, self._settings, status, self._refit)

@@ -17,6 +17,10 @@ from fastinfluence.rows.source import Unit
 from fastinfluence.rows.stream import Array, StreamRows
 
 T = TypeVar("T")
+ALL_IN_ONE = (
+    "what is asked works with all rows in one process, and those of a cluster stay where they are: "
+    "ask about chosen rows, or read the table with fi.rows.parquet"
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,26 @@ class DaskRows(StreamRows):
 
     source: PartitionSource
     partitions: Partitions | None = None
+
+    def map_reduce(
+        self,
+        task: Callable[[Block], T],
+        combine: Callable[[T, T], T],
+        n_threads: int = 1,
+        once: bool = False,
+    ) -> T:
+        """Apply ``task`` to every block; combine the results in block order.
+
+        Raises
+        ------
+        UnsupportedError
+            Where nothing comes back but how far the pass went: what the tasks made was written
+            to memory of the process that ran them, and is lost.
+        """
+        out = super().map_reduce(task, combine, n_threads, once)
+        if type(out) is int and out == self.n_rows:
+            raise UnsupportedError(ALL_IN_ONE)
+        return out
 
     def map_units(
         self,
@@ -75,10 +99,7 @@ class DaskRows(StreamRows):
         return np.concatenate(found).astype(dtype, copy=False).reshape(shape)
 
     def __reduce__(self) -> NoReturn:
-        raise UnsupportedError(
-            "what is asked works with all rows in one process, and those of a cluster stay where "
-            "they are: ask about chosen rows, or read the table with fi.rows.parquet"
-        )
+        raise UnsupportedError(ALL_IN_ONE)
 
 
 def _on_partition(

@@ -10,7 +10,13 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.inputs import one_of
-from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
+from fastinfluence.solvers.base import (
+    Conditioning,
+    Prepared,
+    Solution,
+    finite_columns,
+    residual_bound,
+)
 from fastinfluence.solvers.dual import PreparedDual, has_dual
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.solvers.gauge import prepared_on_range
@@ -101,8 +107,8 @@ class PreparedDirect:
         t = B.shape[1]
         return Solution(
             x=x,
-            converged=np.asarray(np.isfinite(x).all(axis=0)),
-            iterations=np.zeros(t, dtype=np.intp),
+            converged=finite_columns(x),
+            iterations=np.zeros_like(residuals, dtype=np.intp),
             residual_norms=residuals,
             error_bound=residual_bound(residuals, self.conditioning.lambda_min),
             std_error=None,

@@ -40,6 +40,6 @@ def normal_draws(
     rng = np.random.default_rng(seed)
     for first in range(0, k, AT_ONCE):
         some = min(AT_ONCE, k - first)
-        rows = rng.standard_normal((root.n_rows, some))
-        params = rng.standard_normal((operator.shape[0], some))
+        sizes = (root.n_rows, operator.shape[0])
+        rows, params = (operator.xp.asarray(rng.standard_normal((size, some))) for size in sizes)
         yield prepared.apply(root.adjoint(rows) + np.sqrt(shift)[:, None] * params)
