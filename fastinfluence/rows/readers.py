@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from glob import glob
@@ -195,12 +195,17 @@ class SpooledReader(Reader):
 
 
 class CSVReader(Reader):
-    """Text files, one part each, parsed by Arrow with the column types of the first one."""
+    """Text files, one part each, parsed by Arrow with the column types of the first one.
 
-    def __init__(self, paths: Any, delimiter: str = ",") -> None:
+    ``types`` says what some of the columns hold, whatever the first file suggests.
+    """
+
+    def __init__(
+        self, paths: Any, delimiter: str = ",", types: Mapping[str, Any] | None = None
+    ) -> None:
         self.files = listed_files(paths, "*.csv")
         self._delimiter = delimiter
-        self._types: dict[str, Any] = {}
+        self._types = dict(types or {})
         with self._open(self.files[0], None, 1 << 20) as first:
             self.schema = first.schema
         self._types = {field.name: field.type for field in self.schema}
