@@ -73,6 +73,13 @@ def of_blocks(engine: Any) -> Any:
     return engine.local if isinstance(engine, Streamed) else engine
 
 
+def at_home(engine: Any, block: Block) -> tuple[Any, IntArray]:
+    """The engine that holds a block's rows in memory, and their numbers in it."""
+    if isinstance(engine, Streamed):
+        return engine.local.engine(block), np.arange(len(block.X))
+    return engine, np.arange(block.start, block.stop)
+
+
 def _totals(local: Local, block: Block) -> Totals:
     engine = local.engine(block)
     return Totals(engine.objective, engine.gradient, engine.convex)
@@ -143,14 +150,22 @@ class Streamed:
 
     # -- passes ------------------------------------------------------------------------
 
-    def sum(self, work: Callable[[Any, Block], FloatArray]) -> FloatArray:
+    def sum(
+        self, work: Callable[[Any, Block], FloatArray], n_threads: int | None = None
+    ) -> FloatArray:
         """Σ over blocks of what ``work`` makes of a block's engine."""
         local = self.local
 
         def task(block: Block) -> FloatArray:
             return work(local.engine(block), block)
 
-        return self.stream.map_reduce(task, add, self.problem.n_threads)
+        return self.stream.map_reduce(task, add, n_threads or self.problem.n_threads)
+
+    def _sum_matrix(self, work: Callable[[Any, Block], FloatArray]) -> FloatArray:
+        """The same for p×p matrices, by as many threads as there is room for."""
+        n_bytes = 8 * len(self.theta) ** 2
+        what = f"a matrix of {len(self.theta)}×{len(self.theta)} parameters for each thread"
+        return self.sum(work, self.stream.workers(n_bytes, self.problem.n_threads, what))
 
     def hvp(self, V: FloatArray) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not) times V, shape (p, t)."""
@@ -162,13 +177,13 @@ class Streamed:
 
     def hessian(self) -> FloatArray:
         """Mean-form Hessian (penalty included, damping not), shape (p, p)."""
-        out = self.sum(lambda engine, _: engine.hessian())
+        out = self._sum_matrix(lambda engine, _: engine.hessian())
         out[np.diag_indices_from(out)] += self.problem.penalty
         return out
 
     def data_hessian(self) -> FloatArray:
         """Σ_i w_i ∇²l_i, shape (p, p)."""
-        return self.sum(lambda engine, _: engine.data_hessian())
+        return self._sum_matrix(lambda engine, _: engine.data_hessian())
 
     def diagonal(self) -> FloatArray:
         """Diagonal of :meth:`hessian`, shape (p,), without forming it."""

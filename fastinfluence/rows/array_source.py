@@ -11,8 +11,8 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.rows.base import ordered
+from fastinfluence.rows.source import Raw, Unit
 from fastinfluence.rows.sources import as_rows
-from fastinfluence.rows.stream import Raw, Unit
 from fastinfluence.rows.survey import Found, Question, survey_block
 from fastinfluence.types import FloatArray
 
@@ -97,6 +97,10 @@ class ArraySource:
         InputError
             Naming the column and the row of what must not be there.
         """
+        if not question.most and self.y.dtype.kind not in "biuf":
+            raise InputError(
+                f"y holds {self.y.dtype} values: the target must hold {question.domain}"
+            )
 
         def survey(k: int) -> Found:
             blocks = self.read(self.units[k], block_rows)
@@ -106,10 +110,7 @@ class ArraySource:
 
         found = ordered(survey, len(self.units), Found.and_then, n_threads)
         if found.bad is not None:
-            row, column, what = found.bad
-            raise InputError(
-                f"column {column!r} {what} in row {row}: impute or drop that row before scoring"
-            )
+            raise InputError(found.bad.at(self.where(found.bad.row)))
         return found
 
 

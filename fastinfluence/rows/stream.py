@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,66 +24,11 @@ from fastinfluence.rows.base import Block, Values, fold, ordered
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.gathered import Gathered, gathered
 from fastinfluence.rows.memory import Plan, shown
+from fastinfluence.rows.overlay import Replaced
+from fastinfluence.rows.source import Raw, Source, Unit
 from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
-
-
-class Unit(NamedTuple):
-    """Rows ``start`` to ``stop``, read one after the other by one thread."""
-
-    key: Any
-    """What the source finds them by."""
-    start: int
-    stop: int
-
-
-class Raw(NamedTuple):
-    """Some rows as a source reads them: features encoded, targets as the caller has them."""
-
-    X: Features
-    y: np.ndarray[Any, Any]
-    w: FloatArray | None
-    offset: FloatArray | None
-    ids: np.ndarray[Any, Any] | None = None
-
-
-class Source(Protocol):
-    """Where a streamed table comes from."""
-
-    @property
-    def units(self) -> Sequence[Unit]:
-        """All of them, in the order of the rows."""
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the d columns of X."""
-
-    @property
-    def dtype(self) -> np.dtype[np.floating[Any]]:
-        """Storage type of X, float32 or float64."""
-
-    @property
-    def density(self) -> float:
-        """Share of the n·d numbers that are stored."""
-
-    @property
-    def has_offset(self) -> bool:
-        """Whether rows come with an offset."""
-
-    @property
-    def id_type(self) -> Any:
-        """Arrow type of what rows are named by, or None."""
-
-    @property
-    def transform(self) -> Callable[[Any], Any] | None:
-        """From a frame with the table's own columns to the d columns of X, where they differ."""
-
-    def read(self, unit: Unit, block_rows: int) -> Iterator[Raw]:
-        """The unit's rows, a block at a time."""
-
-    def where(self, row: int) -> str:
-        """The file of a row and its place there, for messages."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +48,8 @@ class StreamRows:
         Told of every block: (phase, rows done, n).
     silenced : ndarray of int
         Rows that weigh nothing, increasing.
+    changed : tuple of Replaced
+        Rows that others stand for, later ones last.
     """
 
     source: Source
@@ -111,6 +58,7 @@ class StreamRows:
     plan: Plan
     progress: Progress = silent
     silenced: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    changed: tuple[Replaced, ...] = ()
 
     # -- what every source of rows tells -----------------------------------------------
 
@@ -154,7 +102,7 @@ class StreamRows:
         def task(unit: Unit, blocks: Iterator[Block]) -> list[int]:
             sums = [0] * 6
             for block in blocks:
-                for k, part in enumerate(_contents(block)):
+                for k, part in enumerate(block.contents()):
                     sums[k] = zlib.crc32(part, sums[k])
             return [unit.stop, *sums]
 
@@ -214,8 +162,10 @@ class StreamRows:
         if last > first:
             w = w.copy()
             w[self.silenced[first:last] - start] = 0.0
-        y = self.encode(raw.y, len(raw.X))
-        return Block(start, stop, raw.X, Values(y, w, raw.offset, raw.ids))
+        X, y = raw.X, self.encode(raw.y, len(raw.X))
+        for new in self.changed:
+            X, y = new.into(start, X, y)
+        return Block(start, stop, X, Values(y, w, raw.offset, raw.ids))
 
     # -- chosen rows -------------------------------------------------------------------
 
@@ -228,7 +178,11 @@ class StreamRows:
 
         Units that hold none of them are not read.
         """
-        wanted = np.arange(self.n_rows)[rows] if isinstance(rows, slice) else rows
+        if isinstance(rows, slice):
+            return self._gathered.block(np.arange(*rows.indices(self.n_rows)))
+        wanted = np.where(rows < 0, rows + self.n_rows, rows)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.n_rows:
+            raise IndexError(f"rows must lie between 0 and {self.n_rows - 1}")
         return self._gathered.block(wanted)
 
     @cached_property
@@ -268,6 +222,15 @@ class StreamRows:
                 "fi.TopK(k), ask about fewer rows, or raise max_memory"
             )
 
+    def workers(self, n_bytes: int, n_threads: int, what: str) -> int:
+        """Threads of a pass whose results take so many bytes each, within what may be kept."""
+        self.reserve(4 * n_bytes, what)
+        return max(1, min(n_threads, (self.plan.spare // n_bytes - 2) // 2))
+
+    def replaced(self, rows: IntArray, X: Features, y: FloatArray | None) -> StreamRows:
+        """The same table with others in the place of some distinct rows; y as the loss has it."""
+        return replace(self, changed=(*self.changed, Replaced.of(rows, X, y)))
+
     def silence(self, rows: IntArray) -> StreamRows:
         """The same table with some rows weighing nothing."""
         gone = np.setdiff1d(rows, self.silenced)
@@ -277,17 +240,6 @@ class StreamRows:
             silenced=np.union1d(self.silenced, gone).astype(np.intp),
             total_weight=self.total_weight - lost,
         )
-
-
-def _contents(block: Block) -> Iterator[Any]:
-    """What a block holds, as buffers that put one after the other give the unit's."""
-    stored, values = list(block.X.stored().values()), block.values
-    yield from map(np.ascontiguousarray, stored)
-    yield from [b""] * (3 - len(stored))
-    if values is not None:
-        yield np.ascontiguousarray(values.y)
-        yield np.ascontiguousarray(values.w)
-        yield b"" if values.offset is None else np.ascontiguousarray(values.offset)
 
 
 def _folded(

@@ -16,13 +16,17 @@ import numpy as np
 from fastinfluence.errors import InputError
 from fastinfluence.rows.array_source import ArraySource
 from fastinfluence.rows.arrow_source import surveyed
+from fastinfluence.rows.csv_reader import CSVReader
 from fastinfluence.rows.encode import is_category, storage
 from fastinfluence.rows.memory import DEFAULT, Plan, as_bytes
-from fastinfluence.rows.readers import CSVReader, ParquetReader, Reader, SpooledReader, TableReader
-from fastinfluence.rows.roles import Roles
-from fastinfluence.rows.stream import Source
+from fastinfluence.rows.readers import ParquetReader, Reader, SpooledReader, TableReader
+from fastinfluence.rows.roles import Roles, listed_names
+from fastinfluence.rows.source import Source
 from fastinfluence.rows.survey import Found, Question
-from fastinfluence.tables import as_table
+from fastinfluence.tables import as_table, as_vector
+
+NUMBERS = "biuf"
+"""Kinds of NumPy arrays that hold numbers, or true and false."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class StreamTable(ABC):
     @abstractmethod
     def unit_bytes(self) -> int:
         """Bytes read ahead of a block."""
+
+    @property
+    @abstractmethod
+    def names(self) -> dict[str, str]:
+        """What the columns of the target, the weight and so on are called in messages."""
 
     @abstractmethod
     def survey(self, question: Question, plan: Plan) -> tuple[Source, Found]:
@@ -81,6 +90,11 @@ class ArrowTable(StreamTable):
         """Bytes read ahead of a block."""
         return self.reader.ahead(self.roles.used)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The columns of the target and the weight."""
+        return {"target": self.roles.target, "weight": str(self.roles.weight)}
+
     def survey(self, question: Question, plan: Plan) -> tuple[Source, Found]:
         """The rows, and what one pass over them finds."""
         return surveyed(self.reader, self.roles, question, plan.threads, plan.block_rows)
@@ -106,6 +120,11 @@ class Arrays(StreamTable):
     def unit_bytes(self) -> int:
         """Nothing is read ahead."""
         return 0
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The arrays of the targets and the weights."""
+        return {"target": "y", "weight": "weight"}
 
     def survey(self, question: Question, plan: Plan) -> tuple[Source, Found]:
         """The rows, and what one pass over them finds."""
@@ -166,7 +185,10 @@ def csv(
     delimiter : str, default ","
     """
     reader = CSVReader(paths, delimiter)
-    return _arrow_table(reader, target, features, weight, offset, id, max_memory)
+    table = _arrow_table(reader, target, features, weight, offset, id, max_memory)
+    numbers = [*table.roles.features, weight, offset]
+    reader.as_floats([name for name in numbers if name is not None])
+    return table
 
 
 def arrow(
@@ -214,26 +236,38 @@ def arrays(
         As in :func:`parquet`.
     """
     table = as_table(X)
-    names = table.names if features is None else tuple(map(str, features))
+    named = listed_names(features)
+    names = table.names if named is None else tuple(map(str, named))
     n, d = table.values.shape
     if len(names) != d:
         raise InputError(f"features has {len(names)} names but X has {d} columns")
-    labels = _column(y, n, "y")
-    if labels is None:
+    if y is None:
         raise InputError("y is needed: one target for each row")
     source = ArraySource(
-        table.values, labels, _column(weight, n, "weight"), _column(offset, n, "offset"), names
-    )
+        table.values, _column(y, n, "y"), _numbers(weight, n, "weight"),
+        _numbers(offset, n, "offset"), names,
+    )  # fmt: skip
     return Arrays(as_bytes(max_memory), source)
 
 
-def _column(values: Any, n: int, what: str) -> np.ndarray[Any, Any] | None:
-    if values is None:
-        return None
-    out = values if isinstance(values, np.ndarray) else np.asarray(values)
-    if out.shape != (n,):
-        raise InputError(f"{what} has shape {out.shape} but X has {n} rows: give ({n},)")
+def _column(values: Any, n: int, what: str, kinds: str = "biufUST") -> np.ndarray[Any, Any]:
+    """An array (n,) of one of the NumPy kinds; numbers among objects are read as numbers."""
+    out = as_vector(values, what)
+    if len(out) != n:
+        raise InputError(f"{what} has {len(out)} entries but X has {n} rows")
+    if out.dtype.kind == "O":
+        try:
+            return out.astype(np.float64)
+        except (TypeError, ValueError):
+            if kinds != NUMBERS:
+                return out
+    if out.dtype.kind not in kinds:
+        raise InputError(f"{what} holds {out.dtype} values: give numbers")
     return out
+
+
+def _numbers(values: Any, n: int, what: str) -> np.ndarray[Any, Any] | None:
+    return None if values is None else _column(values, n, what, NUMBERS)
 
 
 def _arrow_table(
@@ -244,6 +278,6 @@ def _arrow_table(
     offset: str | None,
     id: str | None,
     max_memory: int | str,
-) -> StreamTable:
+) -> ArrowTable:
     roles = Roles.of(reader.schema.names, target, features, weight, offset, id)
     return ArrowTable(as_bytes(max_memory), reader, roles)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from fastinfluence.archive import read_archive, telling_damage, write_archive
 from fastinfluence.errors import InputError
 from fastinfluence.files import FolderLock, storage_errors, unfinished, whole_file
 from fastinfluence.fit import FitStatus
 from fastinfluence.types import FloatArray
 
 SCORES, MODEL, TOP = "scores", "model.npz", "top"
+KIND = "score"
 FORMAT = 1
 """Raised whenever older versions could not read what newer ones write."""
 
@@ -123,10 +123,14 @@ class Folder:
 
     def save(self, fitted: Fitted) -> None:
         """Write the model, whole."""
-        about = {"format": FORMAT, "fit": vars(fitted.status), "about": fitted.about}
-        text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
-        with whole_file(self.model) as file:
-            np.savez(file, allow_pickle=False, document=text, theta=fitted.theta)
+        document = {
+            "kind": KIND,
+            "format": FORMAT,
+            "library": version("fastinfluence"),
+            "fit": vars(fitted.status),
+            "about": fitted.about,
+        }
+        write_archive(self.model, document, {"theta": fitted.theta})
 
     def write_top(self, table: pa.Table) -> None:
         """Write the table of the strongest rows, whole."""
@@ -140,16 +144,11 @@ class Folder:
         """The model that is there; InputError where it cannot be read."""
         if not self.model.exists():
             return None
-        try:
-            with np.load(self.model, allow_pickle=False) as file:
-                document, theta = json.loads(file["document"].tobytes()), file["theta"]
-            if document["format"] > FORMAT:
-                raise InputError(f"{self.model} is in a newer format: update fastinfluence")
-            return Fitted(theta, FitStatus(**document["fit"]), document["about"])
-        except (OSError, EOFError, KeyError, TypeError, BadZipFile, json.JSONDecodeError) as error:
-            raise InputError(
-                f"{self.model} is damaged ({error}): name another folder to begin anew"
-            ) from error
+        found = read_archive(self.model, KIND, FORMAT)
+        with telling_damage(self.model):
+            document = found.document
+            status = FitStatus(**document["fit"])
+            return Fitted(found.arrays["theta"], status, document["about"])
 
 
 def refuse_changed(now: dict[str, Any], then: dict[str, Any], folder: Path) -> None:

@@ -55,7 +55,7 @@ def look(table: ArrowTable, categories: bool, progress: Progress) -> Look:
     sizes = [part.n_rows for part in reader.parts]
     total = sum(n or 0 for n in sizes) if all(n is not None for n in sizes) else 0
     columns = [roles.target, *named]
-    reader.check(columns)
+    reader.check(columns, roles.every)
     found = Look(categories={name: set() for name in named})
     for part in reader.parts:
         for batch in reader.batches(part, columns, UNIT_ROWS):

@@ -14,15 +14,11 @@ import pyarrow.compute as pc
 from fastinfluence.audit.read import check_columns, check_distinct
 from fastinfluence.errors import InputError
 from fastinfluence.rows.arrow_source import plain_type
+from fastinfluence.rows.csv_reader import CSVReader
 from fastinfluence.rows.encode import decoded, is_category, is_number
+from fastinfluence.rows.files import listed_files
 from fastinfluence.rows.memory import DEFAULT
-from fastinfluence.rows.readers import (
-    UNIT_ROWS,
-    CSVReader,
-    ParquetReader,
-    Reader,
-    listed_files,
-)
+from fastinfluence.rows.readers import UNIT_ROWS, ParquetReader, Reader
 from fastinfluence.rows.roles import Roles
 from fastinfluence.rows.tables import ArrowTable
 from fastinfluence.score.options import Options
@@ -82,6 +78,9 @@ def train_table(path: str, options: Options, delimiter: str | None) -> ArrowTabl
         options.id,
     )
     _check_types(reader.schema, roles)
+    if isinstance(reader, CSVReader):
+        numbers = (*roles.features, roles.weight, roles.offset)
+        reader.as_floats([name for name in numbers if name is not None])
     return ArrowTable(DEFAULT, reader, roles)
 
 
@@ -94,14 +93,13 @@ def read_test(path: str, train: ArrowTable, delimiter: str | None) -> TestTable:
         Naming a column that is not there or holds another type, or the row of a missing value.
     """
     roles, schema = train.roles, train.reader.schema
-    types = {name: plain_type(schema, name) for name in roles.used}
-    reader = _reader(path, delimiter, types)
+    reader = _reader(path, delimiter, _types(schema, roles.used))
     needed = [n for n in (*roles.features, roles.target, roles.offset) if n is not None]
     for name in needed:
         if name not in reader.schema.names:
             raise InputError(f"{path} has no column {name!r}, which the model needs")
     for name in roles.features:
-        _check_alike(path, name, reader.schema.field(name).type, types[name])
+        _check_alike(path, name, reader.schema.field(name).type, schema.field(name).type)
     named = roles.id if roles.id in reader.schema.names else None
     table = _whole(reader, [*needed, *([named] if named else [])])
     for name in needed:
@@ -141,7 +139,20 @@ def _reader(
     return CSVReader(path, chosen, types)
 
 
-def _default(names: Sequence[str], options: Options) -> list[str]:
+def _types(schema: pa.Schema, names: Sequence[str]) -> dict[str, pa.DataType]:
+    """What CSV files are told to hold, so that they are read as TRAIN was."""
+    kinds = {name: plain_type(schema, name) for name in names}
+    return {
+        name: pa.string() if is_category(kind) else kind
+        for name, kind in kinds.items()
+        if is_category(kind) or is_number(kind)
+    }
+
+
+def _default(names: Sequence[str], options: Options) -> list[str] | None:
+    """All that have no other role: None where that needs no list."""
+    if not options.drop:
+        return None
     taken = {options.target, options.weight, options.offset, options.id, *options.drop}
     return [name for name in names if name not in taken]
 
@@ -163,7 +174,7 @@ def _check_alike(path: str, name: str, own: pa.DataType, wanted: pa.DataType) ->
 
 def _whole(reader: Reader, columns: list[str]) -> pa.Table:
     """All rows, one chunk a column."""
-    reader.check(columns)
+    reader.check(columns, every=False)
     batches = [b for part in reader.parts for b in reader.batches(part, columns, UNIT_ROWS)]
     table = pa.Table.from_batches(batches).select(columns)
     return table.unify_dictionaries().combine_chunks()

@@ -2,7 +2,15 @@
 
 from fastinfluence.sinks.base import Collector, Sink
 from fastinfluence.sinks.dataset import ParquetScores
-from fastinfluence.sinks.memory import Matrix, PerOutput, Ranking, TopK, TopKResult, Total
+from fastinfluence.sinks.memory import (
+    Matrix,
+    PerOutput,
+    Ranking,
+    TopK,
+    TopKResult,
+    Total,
+    result_bytes,
+)
 from fastinfluence.sinks.parquet import ParquetSink
 from fastinfluence.sinks.question import Question
 
@@ -18,4 +26,5 @@ __all__ = [
     "TopK",
     "TopKResult",
     "Total",
+    "result_bytes",
 ]

@@ -18,6 +18,12 @@ def prepared_on_range(operator: Curvature, prepare: Callable[[Curvature], Prepar
     return OnRange(prepare(Completed(operator, gauge)), gauge)
 
 
+def inverse_root_of(prepared: Prepared) -> FloatArray | None:
+    """R (p, p) with H⁻¹ = RRᵀ where a prepared solver has it, else None."""
+    root: FloatArray | None = getattr(prepared, "inverse_root", None)
+    return root
+
+
 class OnRange:
     """A prepared solver of the completed operator, between two projections."""
 
@@ -28,6 +34,12 @@ class OnRange:
     def conditioning(self) -> Conditioning:
         """Of the range: the structural directions count as no deficiency."""
         return self.inner.conditioning
+
+    @property
+    def inverse_root(self) -> FloatArray | None:
+        """R with H⁺ = RRᵀ, or None where there is none at hand."""
+        root = inverse_root_of(self.inner)
+        return None if root is None else self._gauge.project(root)
 
     def apply(self, B: FloatArray) -> FloatArray:
         """H⁺ B without diagnostics."""

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from fastinfluence.kernels.cpu.jit import jit, jit_fast, jit_helper
 
 Array = NDArray[np.floating[Any]]
+TILE = 1024
+"""Columns whose sums stay in the first-level cache."""
 CHUNK = 64
 """Scores that are looked over together; a chunk without a candidate costs a comparison each."""
 
@@ -21,6 +23,19 @@ def finish(raw: Array, shift: Array, scale: Array) -> None:
     for a in range(len(raw)):
         for i in range(raw.shape[1]):
             raw[a, i] = scale[i] * (raw[a, i] + shift[a])
+
+
+@jit_fast
+def square_sums(raw: Array, out: Array) -> None:
+    """Write the sum of squares of each column of ``raw`` (t, b) to ``out`` (b,)."""
+    t, b = raw.shape
+    for first in range(0, b, TILE):
+        last = min(first + TILE, b)
+        for i in range(first, last):
+            out[i] = 0.0
+        for a in range(t):
+            for i in range(first, last):
+                out[i] += raw[a, i] * raw[a, i]
 
 
 @jit_fast
