@@ -20,7 +20,7 @@ from fastinfluence.rows.features import Features
 from fastinfluence.rows.gathered import column
 from fastinfluence.rows.sources import as_rows
 from fastinfluence.rows.stream import StreamRows
-from fastinfluence.rows.tables import StreamTable
+from fastinfluence.rows.stream_tables import StreamTable
 from fastinfluence.spec.oracle import Oracle
 from fastinfluence.surveys import read_table, refuse_extras, refuse_kind
 from fastinfluence.types import FloatArray, IntArray

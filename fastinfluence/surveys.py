@@ -12,8 +12,8 @@ from fastinfluence.labels import LabelCodec, domain_of
 from fastinfluence.progress import Progress
 from fastinfluence.rows.source import Source
 from fastinfluence.rows.stream import StreamRows
+from fastinfluence.rows.stream_tables import StreamTable
 from fastinfluence.rows.survey import Labels, Question
-from fastinfluence.rows.tables import StreamTable
 from fastinfluence.spec.loss import Loss
 from fastinfluence.spec.multinomial import LABELS
 

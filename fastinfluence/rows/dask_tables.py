@@ -25,9 +25,9 @@ from fastinfluence.rows.partitions import (
 )
 from fastinfluence.rows.roles import Roles
 from fastinfluence.rows.stream import StreamRows
+from fastinfluence.rows.stream_tables import StreamTable
 from fastinfluence.rows.survey import Found, Question
 from fastinfluence.rows.surveyed import Surveyed
-from fastinfluence.rows.tables import StreamTable
 
 UNKNOWN_ROW = 8 * 128
 """Bytes that a row is taken to have where nobody knows before it is read."""

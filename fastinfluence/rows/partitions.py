@@ -22,9 +22,9 @@ from fastinfluence.rows.encode import Encoder, is_category
 from fastinfluence.rows.readers import TableReader, arrow
 from fastinfluence.rows.roles import Roles
 from fastinfluence.rows.source import Raw, Unit
+from fastinfluence.rows.stream_tables import array_source
 from fastinfluence.rows.survey import Question
 from fastinfluence.rows.surveyed import Surveyed, nothing
-from fastinfluence.rows.tables import array_source
 
 Held = tuple[Any, ...]
 """What a partition holds: a frame, or arrays."""

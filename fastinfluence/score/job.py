@@ -12,7 +12,7 @@ import pyarrow as pa
 from fastinfluence.fit import FitStatus
 from fastinfluence.influence import Influence
 from fastinfluence.labels import LabelCodec
-from fastinfluence.rows.tables import ArrowTable
+from fastinfluence.rows.stream_tables import ArrowTable
 from fastinfluence.score.bar import Display
 from fastinfluence.score.folder import Fitted, Folder, refuse_changed
 from fastinfluence.score.look import check_test, chosen_loss, codec_of, look

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastinfluence.errors import InputError
 from fastinfluence.rows.base import available_threads
 from fastinfluence.rows.memory import COPIES, LEAST_ROWS, as_bytes, shown
-from fastinfluence.rows.tables import ArrowTable
+from fastinfluence.rows.stream_tables import ArrowTable
 
 LATER = 160 << 20
 """Bytes of compiled kernels, and of what the libraries keep, that come with the first passes."""
