@@ -138,7 +138,9 @@ class Partitions:
             level = above
         if len(asked) < len(self.keys):
             graph, _ = dask_library().optimization.cull(graph, level)
-        return get(graph, level[0])
+        # A plain mapping would be hashed first, data and all, to find equal ones.
+        layers = dask_library().highlevelgraph.HighLevelGraph
+        return get(layers.from_collections(name, graph, dependencies=()), level[0])
 
     def _scheduler(self) -> Callable[..., Any]:
         """The function that computes keys of a graph."""

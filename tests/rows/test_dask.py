@@ -54,6 +54,7 @@ def asked(infl, frame):
         yield ranking.values
     yield infl.self_influence()
     yield infl.on_params([0, 7, 119])
+    yield infl.covariance()
     yield infl.leave_one_out([3, 100], method="exact").theta
     yield infl.leave_one_out([3, 100], method="newton").on_loss(*args, **offset)
     yield infl.leave_group_out([[1, 2], [50, 118]], method="exact").theta
@@ -274,6 +275,22 @@ def test_a_table_on_a_cluster_is_not_sent(frame):
     sent = cloudpickle.loads(cloudpickle.dumps(infl._problem.w))
     assert sent.rows is None
     assert len(cloudpickle.dumps(infl._engine.local)) < 20_000
+
+
+def test_a_pass_that_brings_nothing_back_is_refused(frame, client):
+    infl = fi.Influence.fit(SPEC, fi.rows.dask([dask.delayed(frame)], **ROLES, client=client))
+    lost = np.empty(N)
+
+    def task(block):
+        lost[block.rows] = 1.0  # in the memory of a worker
+        return block.stop
+
+    words = ("rows in one process", "fi.rows.parquet")
+    check(lambda: infl._problem.rows.map_reduce(task, max), words)
+    check(infl.diagnostics, words)
+    check(lambda: infl.cross_validation(method="exact"), words)
+    twice = infl._problem.rows.map_reduce(lambda block: 2 * len(block.X), lambda a, b: a + b)
+    assert twice == 2 * N
 
 
 # -- refusals ----------------------------------------------------------------------------
