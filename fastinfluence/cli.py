@@ -31,6 +31,11 @@ COMMANDS = (
     Command(
         "demo", "find mislabelled rows in real data and check the scores", "fastinfluence.demo"
     ),
+    Command(
+        "score",
+        "score every row of a large table by its effect on the predictions of others",
+        "fastinfluence.score",
+    ),
     Command("info", "versions, threads, cache folder, installed extras", "fastinfluence.info"),
 )
 
@@ -65,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `fastinfluence info | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        return _fail(str(error) or "interrupted", INTERRUPTED)
     except (FastInfluenceError, OSError) as error:
         return _fail(str(error))
     except ModuleNotFoundError as error:

@@ -42,7 +42,7 @@ def read_table(
     if not 0 < found.weight < np.inf:
         name = table.names["weight"]
         raise InputError(f"column {name!r} sums to {found.weight}: one weight must be positive")
-    return StreamRows(source, partial(_encoded, codec), found.weight, plan, progress), codec
+    return table.rows(source, partial(_encoded, codec), found.weight, plan, progress), codec
 
 
 def _question(loss: Loss) -> Question:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,16 +20,21 @@ VALUE = re.compile(
 
 
 class CSVReader(Reader):
-    """Text files, one part each, parsed by Arrow with the column types of the first one."""
+    """Text files, one part each, parsed by Arrow with the column types of the first one.
 
-    def __init__(self, paths: Any, delimiter: str = ",") -> None:
+    ``types`` says what some of the columns hold, whatever the first file suggests.
+    """
+
+    def __init__(
+        self, paths: Any, delimiter: str = ",", types: Mapping[str, Any] | None = None
+    ) -> None:
         arrow()
         if not isinstance(delimiter, str) or len(delimiter) != 1:
             raise InputError(f"delimiter={delimiter!r} must be one character")
         self.files = listed_files(paths, "*.csv")
         self._stamps = Stamps(self.files)
         self._delimiter = delimiter
-        self._types: dict[str, Any] = {}
+        self._types = dict(types or {})
         self.schema = self._head(self.files[0])
         self._types = {field.name: field.type for field in self.schema}
 

@@ -66,7 +66,7 @@ class DeviceDense(DenseFeatures):
         """
         d, p = self.n_features, len(S)
         scaled = CUDA.xp.empty((len(self), p), dtype=self.X.dtype)
-        np.multiply(self.X, scale[:, None], out=scaled[:, :d], casting="same_kind")
+        np.multiply(self.X, scale[:, None], out=scaled[:, :d])
         if p > d:
             scaled[:, d] = scale
         out: FloatArray = S.T.astype(self.X.dtype, copy=False) @ scaled.T

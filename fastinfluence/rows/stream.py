@@ -29,6 +29,7 @@ from fastinfluence.rows.source import Raw, Source, Unit
 from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,19 @@ class StreamRows:
             X, y = new.into(start, X, y)
         return Block(start, stop, X, Values(y, w, raw.offset, raw.ids))
 
+    def collected(
+        self, of: Callable[[Block], Array], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Array:
+        """What ``of`` makes of every block, one after the other in one array of this shape."""
+        out = np.empty(shape, dtype)
+
+        def task(block: Block) -> int:
+            out[block.rows] = of(block)
+            return block.stop
+
+        self.map_reduce(task, max, self.plan.threads)
+        return out
+
     # -- chosen rows -------------------------------------------------------------------
 
     def take(self, rows: IntArray | slice) -> Features:
@@ -213,7 +227,7 @@ class StreamRows:
                 out.append(gathered(block, rows))
                 if block.stop > last:
                     break  # what follows is not read
-            return out
+            return [Gathered.joined(out)]
 
         def both(a: list[Block], b: list[Block]) -> list[Block]:
             return a + b

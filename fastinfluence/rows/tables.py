@@ -7,13 +7,14 @@ the place of X: ``fi.Influence.fit(spec, fi.rows.parquet("train/*.parquet", targ
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastinfluence.errors import InputError
+from fastinfluence.progress import Progress
 from fastinfluence.rows.array_source import ArraySource
 from fastinfluence.rows.arrow_source import surveyed
 from fastinfluence.rows.csv_reader import CSVReader
@@ -22,6 +23,7 @@ from fastinfluence.rows.memory import DEFAULT, Plan, as_bytes
 from fastinfluence.rows.readers import ParquetReader, Reader, SpooledReader, TableReader
 from fastinfluence.rows.roles import Roles, listed_names
 from fastinfluence.rows.source import Source
+from fastinfluence.rows.stream import StreamRows
 from fastinfluence.rows.survey import Found, Question
 from fastinfluence.tables import as_table, as_vector
 
@@ -59,6 +61,17 @@ class StreamTable(ABC):
     @abstractmethod
     def survey(self, question: Question, plan: Plan) -> tuple[Source, Found]:
         """The rows, and what one pass over them finds."""
+
+    def rows(
+        self,
+        source: Any,
+        encode: Callable[[Any, int], Any],
+        total_weight: float,
+        plan: Plan,
+        progress: Progress,
+    ) -> StreamRows:
+        """The rows as engines see them."""
+        return StreamRows(source, encode, total_weight, plan, progress)
 
     def plan(self, n_threads: int) -> Plan:
         """How the table is read within its memory."""
@@ -235,6 +248,14 @@ def arrays(
     max_memory : int or str, default 2 GB
         As in :func:`parquet`.
     """
+    source = array_source(X, y, weight, offset, features)
+    return Arrays(as_bytes(max_memory), source)
+
+
+def array_source(
+    X: Any, y: Any, weight: Any = None, offset: Any = None, features: Sequence[str] | None = None
+) -> ArraySource:
+    """Rows of arrays whose shapes fit together; InputError where they do not."""
     table = as_table(X)
     named = listed_names(features)
     names = table.names if named is None else tuple(map(str, named))
@@ -243,11 +264,10 @@ def arrays(
         raise InputError(f"features has {len(names)} names but X has {d} columns")
     if y is None:
         raise InputError("y is needed: one target for each row")
-    source = ArraySource(
+    return ArraySource(
         table.values, _column(y, n, "y"), _numbers(weight, n, "weight"),
         _numbers(offset, n, "offset"), names,
     )  # fmt: skip
-    return Arrays(as_bytes(max_memory), source)
 
 
 def _column(values: Any, n: int, what: str, kinds: str = "biufUST") -> np.ndarray[Any, Any]:
