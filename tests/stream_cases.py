@@ -36,6 +36,25 @@ def columns_of(X: Any, y: Any, sample_weight: Any = None, offset: Any = None) ->
     return out | {k: v for k, v in (("w", sample_weight), ("o", offset)) if v is not None}
 
 
+def columns(n: int = 60, **changes: Any) -> Columns:
+    """Numbers, towns, labels, weights and offsets: the same in every call."""
+    rng = np.random.default_rng(1)
+    out = {
+        "x0": rng.normal(size=n),
+        "town": np.array(["Ayr", "Bath", "Cork"])[np.arange(n) % 3],
+        "x1": rng.normal(size=n),
+        "y": (rng.random(n) < 0.5).astype(float),
+        "w": rng.uniform(0.5, 2.0, n),
+        "o": 0.1 * rng.normal(size=n),
+    }
+    return {**out, **changes}
+
+
+def fit(table: Any, spec: Any = None) -> Any:
+    """A model of a table, logistic by default."""
+    return fi.Influence.fit(spec or fi.GLM("logistic", l2=0.1), table)
+
+
 def write(folder: Path, columns: Any, files: int = 3, group: int = 11) -> Path:
     """Parquet files p0, p1, … with row groups of so many rows."""
     table = columns if isinstance(columns, pa.Table) else pa.table(columns)
