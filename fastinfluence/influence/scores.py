@@ -38,7 +38,10 @@ def asks(method: Callable[P, T]) -> Callable[P, T]:
     @wraps(method)
     def asked(*args: P.args, **kwargs: P.kwargs) -> T:
         infl: Any = args[0]
-        with told(infl._passes.problem.backend, f"{method.__name__}()"):
+        backend = infl._passes.problem.backend
+        if backend is CPU:
+            return method(*args, **kwargs)
+        with told(backend, f"{method.__name__}()"):
             return method(*args, **kwargs)
 
     return asked
@@ -265,11 +268,10 @@ class Scores(InfluenceBase):
     ) -> Any:
         sink = checked_sink(out) or Matrix()
         Scale.of(effect, self._engine)
-        engine, progress = self._passes, self._settings.progress
-        backend = engine.problem.backend
+        engine, backend = self._passes, self._passes.problem.backend
         S = self._solve(contiguous(backend.array(gradients).T))
         through = None if direct is None else backend.array(direct)
-        return stream_scores(engine, S, effect, sink, through, progress)
+        return stream_scores(engine, S, effect, sink, through, self._settings.progress)
 
     def _here(self, values: Any, what: str) -> FloatArray:
         """A caller's numbers, checked, where the passes run."""
@@ -284,7 +286,9 @@ class Scores(InfluenceBase):
 
     def _home(self, result: T, *given: Any) -> T:
         """A result in the host's memory; where it is, if X or what was given lies on a device."""
-        if self._problem.keeps_results or any(on_device(adopted(values)) for values in given):
+        if self._passes is self._engine or self._problem.keeps_results:
+            return result
+        if any(on_device(adopted(values)) for values in given):
             return result
         return to_host(result)
 
