@@ -42,6 +42,8 @@ METHODS: dict[str, Callable[[fi.Influence, Any], Any]] = {
     ),
     "self_influence": lambda i, b: i.self_influence(),
     "hessian": lambda i, b: i.hessian.matmat(_directions(i)),
+    "hessian, six": lambda i, b: i.hessian.matmat(np.tile(_directions(i), 2)),
+    "hessian, many": lambda i, b: i.hessian.matmat(np.tile(_directions(i), 23)),
     "dense": lambda i, b: i.hessian.dense(),
     "diagonal": lambda i, b: i.hessian.diagonal(),
     "theta": lambda i, b: i.theta,
