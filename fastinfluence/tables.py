@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastinfluence.backend import adopted, on_device, to_host
+from fastinfluence.backend import adopted, fetched, on_device
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.sparse import as_csr
 from fastinfluence.types import FloatArray
@@ -159,7 +159,7 @@ def frame_of(columns: dict[str, Any], labels: Sequence[Any] | None, library: str
 
 def as_vector(values: Any, what: str) -> np.ndarray[Any, Any]:
     """A one-dimensional array from a list, array, or a Series of any of the frame libraries."""
-    values = to_host(adopted(values))
+    values = fetched(values)
     if isinstance(values, np.ndarray):
         out: np.ndarray[Any, Any] = values
     else:
