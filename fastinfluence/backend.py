@@ -43,6 +43,10 @@ class Kernels:
         setattr(self, name, module)
         return module
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process, the modules are imported there."""
+        return Kernels, (self._package,)
+
 
 @dataclass(frozen=True)
 class Backend:

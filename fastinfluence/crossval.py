@@ -12,6 +12,7 @@ from fastinfluence.diagnostics import Diagnostics
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.engines.streamed import of_blocks
+from fastinfluence.engines.sums import add
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.problem import TestRows
 from fastinfluence.progress import Progress, silent
@@ -162,19 +163,23 @@ def _gradient_moments(engine: Engine) -> tuple[FloatArray, FloatArray]:
 
 def _moments_by_blocks(engine: Engine) -> tuple[FloatArray, FloatArray]:
     """The same from the rows' gradients, written out block by block."""
-    problem, p, rows = engine.problem, engine.n_params, of_blocks(engine)
-    total, gram = np.zeros(p), np.zeros((p, p))
+    p, fold, rows = engine.n_params, engine.fold, of_blocks(engine)
 
-    def task(block: Block) -> int:
+    def task(block: Block) -> tuple[FloatArray, FloatArray]:
+        total, gram = np.zeros(p), np.zeros((p, p))
         for part in block.parts(p):
-            u = rows.block_gradients(part) + engine.fold
-            u *= (block_weights(problem, part) / problem.W)[:, None]
-            total[:] += u.sum(axis=0)
-            gram[:] += u.T @ u
-        return block.stop
+            u = rows.block_gradients(part) + fold
+            u *= (block_weights(rows.problem, part) / rows.problem.W)[:, None]
+            total += u.sum(axis=0)
+            gram += u.T @ u
+        return total, gram
 
-    problem.rows.map_reduce(task, lambda _, stop: stop, 1)
-    return total, gram
+    def both(
+        a: tuple[FloatArray, FloatArray], b: tuple[FloatArray, FloatArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        return add(a[0], b[0]), add(a[1], b[1])
+
+    return engine.problem.rows.map_reduce(task, both, 1)
 
 
 def _gradient_sums(engine: Engine, member: IntArray, count: int) -> FloatArray:

@@ -10,7 +10,7 @@ from importlib import metadata
 
 # Imported name -> distribution, where the two differ.
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "cupy": "cupy-cuda13x"}
-OF_DEVELOPERS = ("test", "peers", "docs", "dev")
+OF_DEVELOPERS = ("test", "cuda-compile", "peers", "docs", "dev")
 
 
 def extra_of(module: str) -> str | None:

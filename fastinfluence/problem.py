@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from fastinfluence.active_set import ActiveSet
+from fastinfluence.backend import CPU
 from fastinfluence.errors import InputError
 from fastinfluence.fingerprints import of_arrays
 from fastinfluence.inputs import (
@@ -252,7 +253,9 @@ class Problem(Placed):
         if offset_test is not None:
             given = checked_offset(offset_test, t, self.n_outputs, "offset_test")
             offset = self.backend.array(given)
-        y = None if y_test is None else self.backend.array(self.codec.encode(y_test, t, "y_test"))
+        y = None if y_test is None else self.codec.encode(y_test, t, "y_test")
+        if self.backend is not CPU and y is not None:
+            y = self.backend.array(y)
         if isinstance(self.y, Indexed) and self.y.X is None:  # an oracle whose rows have no targets
             y = cast("FloatArray", self.y)
         return TestRows(X, y, offset, inputs)

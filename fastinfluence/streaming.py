@@ -20,7 +20,7 @@ from fastinfluence.rows.features import Features
 from fastinfluence.rows.gathered import column
 from fastinfluence.rows.sources import as_rows
 from fastinfluence.rows.stream import StreamRows
-from fastinfluence.rows.tables import StreamTable
+from fastinfluence.rows.stream_tables import StreamTable
 from fastinfluence.spec.oracle import Oracle
 from fastinfluence.surveys import read_table, refuse_extras, refuse_kind
 from fastinfluence.types import FloatArray, IntArray
@@ -109,11 +109,11 @@ def of_block(common: Problem, block: Block) -> Problem:
 
 
 def sampled(problem: Problem, most: int) -> Problem:
-    """A streamed problem's first rows as one in memory; any other is handed back as it is."""
+    """A streamed problem's first rows, as far as max_memory has room, as one in memory."""
     stream = stream_of(problem)
     if stream is None:
         return problem
-    block = stream.gather(np.arange(min(most, stream.n_rows)))
+    block = stream.gather(np.arange(min(most, stream.n_rows, max(1, stream.most_rows))))
     return replace(of_block(problem, block), first_row=0)
 
 

@@ -12,8 +12,8 @@ from fastinfluence.labels import LabelCodec, domain_of
 from fastinfluence.progress import Progress
 from fastinfluence.rows.source import Source
 from fastinfluence.rows.stream import StreamRows
+from fastinfluence.rows.stream_tables import StreamTable
 from fastinfluence.rows.survey import Labels, Question
-from fastinfluence.rows.tables import StreamTable
 from fastinfluence.spec.loss import Loss
 from fastinfluence.spec.multinomial import LABELS
 
@@ -42,7 +42,7 @@ def read_table(
     if not 0 < found.weight < np.inf:
         name = table.names["weight"]
         raise InputError(f"column {name!r} sums to {found.weight}: one weight must be positive")
-    return StreamRows(source, partial(_encoded, codec), found.weight, plan, progress), codec
+    return table.rows(source, partial(_encoded, codec), found.weight, plan, progress), codec
 
 
 def _question(loss: Loss) -> Question:

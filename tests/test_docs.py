@@ -51,7 +51,7 @@ def device() -> AbstractContextManager[object]:
     return installed()
 
 
-NEEDS = {"torch.md": "torch", "jax.md": "jax"}
+NEEDS = {"torch.md": "torch", "jax.md": "jax", "dask.md": "distributed"}
 """Pages that need more than the tests do."""
 
 

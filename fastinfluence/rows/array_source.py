@@ -97,6 +97,13 @@ class ArraySource:
         InputError
             Naming the column and the row of what must not be there.
         """
+        found = self.found(question, n_threads, block_rows)
+        if found.bad is not None:
+            raise InputError(found.bad.at(self.where(found.bad.row)))
+        return found
+
+    def found(self, question: Question, n_threads: int, block_rows: int) -> Found:
+        """The same, with the first thing that must not be there; InputError for no numbers."""
         if not question.most and self.y.dtype.kind not in "biuf":
             raise InputError(
                 f"y holds {self.y.dtype} values: the target must hold {question.domain}"
@@ -108,10 +115,7 @@ class ArraySource:
                 Found.and_then, (survey_block(raw, self.feature_names, question) for raw in blocks)
             )
 
-        found = ordered(survey, len(self.units), Found.and_then, n_threads)
-        if found.bad is not None:
-            raise InputError(found.bad.at(self.where(found.bad.row)))
-        return found
+        return ordered(survey, len(self.units), Found.and_then, n_threads)
 
 
 def _numbers(values: np.ndarray[Any, Any] | None, at: slice) -> FloatArray | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -124,9 +124,23 @@ def surveyed(
     ]
     if found.bad is not None:
         raise InputError(found.bad.at(place(units, found.bad.row)))
+    return ArrowSource(reader, roles, encoder_of(reader.schema, roles, found), units), found
+
+
+def encoder_of(schema: Any, roles: Roles, found: Found) -> Encoder:
+    """How the features of a table are encoded, all of which was surveyed."""
     categories = {name: _sorted(name, values) for name, values in found.categories.items()}
-    encode = Encoder.of(reader.schema, roles.features, categories)
-    return ArrowSource(reader, roles, encode, units), found
+    return Encoder.of(schema, roles.features, categories)
+
+
+def found_in(batches: Iterable[Any], roles: Roles, question: Question) -> Found:
+    """What some batches hold, up to the first thing that must not be there."""
+    found = Found()
+    for batch in batches:
+        found = found.and_then(survey_batch(batch, roles, question))
+        if found.bad is not None:
+            break
+    return found
 
 
 @dataclass
@@ -141,14 +155,13 @@ class _Survey:
 
     def part(self, k: int) -> tuple[list[int], Found]:
         """Number of rows of the k-th part, and what they hold."""
-        part, found = self.reader.parts[k], Found()
+        part = self.reader.parts[k]
         if k > self.last:
-            return [0], found
-        for batch in self.reader.batches(part, self.roles.used, self.rows):
-            found = found.and_then(survey_batch(batch, self.roles, self.question))
-            if found.bad is not None:
-                self.last = min(self.last, k)
-                break
+            return [0], Found()
+        batches = self.reader.batches(part, self.roles.used, self.rows)
+        found = found_in(batches, self.roles, self.question)
+        if found.bad is not None:
+            self.last = min(self.last, k)
         if not found.n_rows:
             raise InputError(f"{part.file or 'a part of the table'} holds no rows: leave it out")
         return [found.n_rows], found

@@ -54,6 +54,10 @@ class PerRow(NDArrayOperatorsMixin):
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the table: what is sent to other processes only makes a block's entries there."""
+        return {**self.__dict__, "rows": None}
+
     def __getitem__(self, rows: Any) -> Any:
         """The entries of some rows; what follows the first index is NumPy's business."""
         if isinstance(rows, tuple):
@@ -73,13 +77,7 @@ class PerRow(NDArrayOperatorsMixin):
         """The whole array, from one pass over the rows."""
         size = self.dtype.itemsize * int(np.prod(self.shape))
         self.rows.reserve(size, f"{self._what} of all {len(self)} rows")
-        out = np.empty(self.shape, self.dtype)
-
-        def task(block: Block) -> int:
-            out[block.rows] = self.of(block)
-            return block.stop
-
-        self.rows.map_reduce(task, max, self.rows.plan.threads)
+        out = self.rows.collected(self.of, self.shape, self.dtype)
         return out if dtype is None else out.astype(dtype, copy=False)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:

@@ -28,6 +28,7 @@ class CSVReader(Reader):
     def __init__(
         self, paths: Any, delimiter: str = ",", types: Mapping[str, Any] | None = None
     ) -> None:
+        arrow()
         if not isinstance(delimiter, str) or len(delimiter) != 1:
             raise InputError(f"delimiter={delimiter!r} must be one character")
         self.files = listed_files(paths, "*.csv")

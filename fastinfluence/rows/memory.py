@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from fastinfluence.errors import InputError
-from fastinfluence.rows.base import BLOCK_BYTES
 
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 NUMBERS = (int, float, np.integer, np.floating)
 LEAST_ROWS = 256
+BLOCK_BYTES = 1 << 22
+"""Bytes of a block where memory is plenty: Python's share of a pass is then small."""
 SHARE = 0.25
 """Share of the limit that blocks in flight may take."""
 COPIES = 6

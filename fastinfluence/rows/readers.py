@@ -22,6 +22,8 @@ SPOOL_ROWS = 1 << 16
 """Most rows of record batches that are kept, and read again, as one."""
 READ_AHEAD = 1 << 20
 """Bytes of each column of a Parquet file that are read at a time."""
+BUFFERS = 3
+"""Of each column, of that size: what was read, a page of its dictionary and one of its values."""
 
 
 def arrow() -> Any:
@@ -77,6 +79,7 @@ class ParquetReader(Reader):
     """Row groups of Parquet files."""
 
     def __init__(self, paths: Any) -> None:
+        arrow()
         self.files = listed_files(paths, "*.parquet")
         self._footers = [self._footer(path) for path in self.files]
         self.schema = self._footers[0].schema.to_arrow_schema()
@@ -119,7 +122,9 @@ class ParquetReader(Reader):
         text = [name for name in columns if is_category(self.schema.field(name).type)]
         self._stamps.check(part.file)
         try:
-            file = pq.ParquetFile(part.file, read_dictionary=text, buffer_size=READ_AHEAD)
+            file = pq.ParquetFile(
+                part.file, read_dictionary=text, buffer_size=READ_AHEAD, pre_buffer=False
+            )  # buffered before, a row group would be in memory as a whole
             with file:
                 yield from file.iter_batches(
                     rows, row_groups=[part.key], columns=list(columns), use_threads=False
@@ -129,6 +134,18 @@ class ParquetReader(Reader):
                 f"{part.file} cannot be read in row group {part.key}, from row {part.first} on: "
                 f"{first_line(error)}"
             ) from error
+
+    def ahead(self, columns: Sequence[str]) -> int:
+        """A buffer and two pages of each column, or the whole of it where that is less."""
+        most = 0
+        for footer in self._footers:
+            for k in range(footer.num_row_groups):
+                group = footer.row_group(k)
+                chunks = (group.column(j) for j in range(group.num_columns))
+                wanted = (c for c in chunks if c.path_in_schema.split(".")[0] in columns)
+                sizes = (c.total_compressed_size + c.total_uncompressed_size for c in wanted)
+                most = max(most, sum(min(size, BUFFERS * READ_AHEAD) for size in sizes))
+        return most
 
 
 class TableReader(Reader):
@@ -172,12 +189,12 @@ class SpooledReader(Reader):
     """
 
     def __init__(self, batches: Any) -> None:
+        pa = arrow()
         handle, self._path = tempfile.mkstemp(prefix="fastinfluence-", suffix=".arrow")
         os.close(handle)
         self._remove = weakref.finalize(self, Path(self._path).unlink, missing_ok=True)
         self.schema = batches.schema
         self._parts: list[Part] = []
-        pa = arrow()
         try:
             with pa.OSFile(self._path, "wb") as out:
                 for batch in batches:

@@ -29,6 +29,7 @@ from fastinfluence.rows.source import Raw, Source, Unit
 from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,19 @@ class StreamRows:
             X, y = new.into(start, X, y)
         return Block(start, stop, X, Values(y, w, raw.offset, raw.ids))
 
+    def collected(
+        self, of: Callable[[Block], Array], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Array:
+        """What ``of`` makes of every block, one after the other in one array of this shape."""
+        out = np.empty(shape, dtype)
+
+        def task(block: Block) -> int:
+            out[block.rows] = of(block)
+            return block.stop
+
+        self.map_reduce(task, max, self.plan.threads)
+        return out
+
     # -- chosen rows -------------------------------------------------------------------
 
     def take(self, rows: IntArray | slice) -> Features:
@@ -187,11 +201,21 @@ class StreamRows:
 
     @cached_property
     def _gathered(self) -> Gathered:
-        return Gathered(self._read_rows)
+        return Gathered(self._read_rows, self.most_rows)
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows may be kept at a time."""
+        return self.plan.spare // (2 * self._row_bytes)
+
+    @property
+    def _row_bytes(self) -> int:
+        """Bytes of one row that is kept, about: 12 for an entry where it is sparse."""
+        return 32 + int(12 * self.n_features * self.density)
 
     def _read_rows(self, rows: IntArray) -> Block:
         """Rows at increasing positions."""
-        self.reserve(len(rows) * (self.n_features * 8 + 32), f"{len(rows)} rows")
+        self.reserve(2 * len(rows) * self._row_bytes, f"{len(rows)} rows")
         ends = np.searchsorted(rows, [(unit.start, unit.stop) for unit in self.source.units])
         holding = [
             unit for unit, at in zip(self.source.units, ends, strict=True) if at[1] > at[0]
@@ -203,7 +227,7 @@ class StreamRows:
                 out.append(gathered(block, rows))
                 if block.stop > last:
                     break  # what follows is not read
-            return out
+            return [Gathered.joined(out)]
 
         def both(a: list[Block], b: list[Block]) -> list[Block]:
             return a + b

@@ -14,7 +14,7 @@ from fastinfluence.labels import LabelCodec
 from fastinfluence.progress import Progress
 from fastinfluence.rows.encode import is_category
 from fastinfluence.rows.readers import UNIT_ROWS
-from fastinfluence.rows.tables import ArrowTable
+from fastinfluence.rows.stream_tables import ArrowTable
 from fastinfluence.score.options import Options, loss_of
 from fastinfluence.score.tables import TestTable
 from fastinfluence.spec.loss import Loss

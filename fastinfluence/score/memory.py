@@ -9,8 +9,7 @@ from pathlib import Path
 
 from fastinfluence.errors import InputError
 from fastinfluence.rows.memory import COPIES, LEAST_ROWS, as_bytes, shown
-from fastinfluence.rows.readers import READ_AHEAD, ParquetReader
-from fastinfluence.rows.tables import ArrowTable
+from fastinfluence.rows.stream_tables import ArrowTable
 from fastinfluence.sinks.plan import FEWEST_ROWS, MOST_ROWS, SCORES_PER_PART
 
 LATER = 160 << 20
@@ -21,8 +20,6 @@ UNKNOWN = 256 << 20
 """Taken to be held where the system does not tell."""
 ARENA = 64 << 20
 """Freed memory that the system's allocator may keep for each thread but the first."""
-DECODED = 2
-"""Copies of a column's page, beside what was read of it: decompressed, and decoded."""
 WRITTEN = 3
 """Copies of a part of the scores on its way to its file: collected, encoded, in a buffer."""
 PARTS_SHARE = 1 / 6
@@ -75,9 +72,9 @@ def room(table: ArrowTable, max_memory: int | str, threads: int, n_tests: int) -
     least = 2 * (table.unit_bytes + COPIES * LEAST_ROWS * table.row_bytes)
     for k in range(threads, 0, -1):
         rows = _part_rows(table, given, k, n_tests)
-        each = _decoded(table) + WRITTEN * 8 * (n_tests + 1) * rows * (n_tests > 0)
-        beside = held + k * each + (k - 1) * ARENA
-        if given >= beside + least:
+        written = WRITTEN * 8 * (n_tests + 1) * rows if n_tests else 0
+        beside = held + k * written + (k - 1) * ARENA
+        if given >= beside + k * least:
             return Room(replace(table, max_memory=given - beside), k, rows)
     raise InputError(
         f"--max-memory {shown(given)} is too small: the interpreter, the libraries and the test "
@@ -91,15 +88,3 @@ def _part_rows(table: ArrowTable, given: int, threads: int, n_tests: int) -> int
     units = [MOST_ROWS if part.n_rows is None else part.n_rows for part in table.reader.parts]
     share = int(PARTS_SHARE * given) // (WRITTEN * threads * 8 * (n_tests + 1))
     return max(FEWEST_ROWS, min(share, SCORES_PER_PART // max(n_tests, 1), max(units)))
-
-
-def _decoded(table: ArrowTable) -> int:
-    """Bytes of pages that one thread holds decoded, of all columns."""
-    if not isinstance(table.reader, ParquetReader):
-        return READ_AHEAD * DECODED
-    import pyarrow.parquet as pq
-
-    used, group = set(table.roles.used), pq.read_metadata(table.reader.files[0]).row_group(0)
-    chunks = [group.column(j) for j in range(group.num_columns)]
-    mine = [c.total_uncompressed_size for c in chunks if c.path_in_schema in used]
-    return DECODED * sum(min(int(size), READ_AHEAD) for size in mine)

@@ -20,7 +20,7 @@ from fastinfluence.rows.files import listed_files
 from fastinfluence.rows.memory import DEFAULT
 from fastinfluence.rows.readers import UNIT_ROWS, ParquetReader, Reader
 from fastinfluence.rows.roles import Roles
-from fastinfluence.rows.tables import ArrowTable
+from fastinfluence.rows.stream_tables import ArrowTable
 from fastinfluence.score.options import Options
 from fastinfluence.types import FloatArray
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fastinfluence.progress import Progress
-from fastinfluence.rows.tables import ArrowTable
+from fastinfluence.rows.stream_tables import ArrowTable
 from fastinfluence.score.options import HARMFUL, HELPFUL, MEANING
 from fastinfluence.sinks import ParquetScores, Ranking, TopK, TopKResult
 from fastinfluence.types import IntArray

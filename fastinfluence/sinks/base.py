@@ -11,7 +11,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Collector(Protocol[R_co]):
-    """Receives blocks of scores. Subclasses say what they do besides.
+    """Receives blocks of scores. What it need not do has a default: subclass it by name.
 
     A collector that has seen nothing can be pickled to another process, fill there, and come
     back to be merged.

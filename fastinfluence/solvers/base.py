@@ -106,7 +106,7 @@ def residual_bound(residuals: FloatArray, lambda_min: float) -> FloatArray:
     """‖r‖ / λ_min; infinite where no positive λ_min is known and the residual is not 0."""
     if lambda_min > 0:
         return residuals / lambda_min
-    return np.where(residuals == 0, 0.0, np.inf)
+    return np.where(residuals == 0, residuals, np.inf)
 
 
 def units_of(B: FloatArray) -> FloatArray:

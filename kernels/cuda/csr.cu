@@ -6,9 +6,10 @@
 // the block's warps compute together and add in turns, a row at a time, which fixes the order of
 // every sum. Rows are read from memory once, their second use finds them in the first-level cache.
 //
-// Bound by the stored numbers and their indices for wide rows; by the turns, some hundred cycles
+// Bound by the stored numbers and their indices for long rows; by the turns, some hundred cycles
 // each, for rows of fewer than about a hundred entries. Results beyond shared memory, of more than
-// 5,000 columns, are added in the second-level cache, several times slower.
+// 5,120 columns, are added in the second-level cache, where a turn waits several times longer.
+// These are expectations: the bytes are counted, the cycles are not measured.
 
 #define WARPS 8
 #define THREADS (WARPS * WARP)
@@ -144,8 +145,10 @@ csr_gradient(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
 }
 
 // out[j, :] += sum over rows of scale_i x_ij x_i, out with `width` columns. A warp owns the rows j
-// of out that are its own number modulo the power of two `stripes`, and goes over all indices for
-// them; both halves of out get the same product of the same operands in the same order.
+// of out that are its own number modulo the power of two `stripes`: it goes over all indices for
+// them, and for each it finds adds the row that the entry stands in. Both halves of out get the
+// same product of the same operands in the same order. Bound by `stripes` reads of the indices,
+// from the second-level cache while they fit there.
 extern "C" __global__ void __launch_bounds__(128, 8)
 csr_gram(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
          const INDEX *__restrict__ indptr, const double *__restrict__ scale, double *out, Int n,
@@ -153,20 +156,27 @@ csr_gram(const REAL *__restrict__ data, const INDEX *__restrict__ indices,
 {
     const int lane = threadIdx.x % WARP;
     const Int mine = (blockIdx.x * (Int)blockDim.x + threadIdx.x) / WARP;
-    for (Int i = 0; i < n; i++) {
-        const Int low = indptr[i], high = indptr[i + 1];
-        for (Int first = low; first < high; first += WARP) {
-            const Int own = first + lane;
-            const bool takes = own < high && ((Int)indices[own] & (stripes - 1)) == mine;
-            for (unsigned left = __ballot_sync(EVERY_LANE, takes); left; left &= left - 1) {
-                const Int k = first + __ffs(left) - 1;
-                double *row = out + (Int)indices[k] * width;
-                for (Int m = low + lane; m < high; m += WARP) {
-                    const Int late = m > k ? m : k, early = m > k ? k : m;
-                    row[indices[m]] += scale[i] * (double)data[late] * (double)data[early];
-                }
+    const Int stored = indptr[n];
+    Int i = 0; // the row that holds the entry at hand
+#pragma unroll 4
+    for (Int first = indptr[0]; first < stored; first += WARP) {
+        const Int own = first + lane;
+        const bool takes = own < stored && ((Int)indices[own] & (stripes - 1)) == mine;
+        for (unsigned left = __ballot_sync(EVERY_LANE, takes); left; left &= left - 1) {
+            const Int k = first + __ffs(left) - 1;
+            int ended = WARP; // of the next 32 rows, those that end before the entry
+            while (ended == WARP) {
+                const bool ends = i + lane < n && indptr[i + lane + 1] <= k;
+                ended = __popc(__ballot_sync(EVERY_LANE, ends));
+                i += ended;
             }
+            const Int low = indptr[i], high = indptr[i + 1];
+            double *row = out + (Int)indices[k] * width;
+            for (Int m = low + lane; m < high; m += WARP) {
+                const Int late = m > k ? m : k, early = m > k ? k : m;
+                row[indices[m]] += scale[i] * (double)data[late] * (double)data[early];
+            }
+            __syncwarp();
         }
-        __syncwarp();
     }
 }

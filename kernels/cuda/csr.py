@@ -111,7 +111,7 @@ def _scatter(
     work = empty(blocks, p * t)
     args = (data, indices, indptr, scale, C, work, n, d, p, t, together, shared > 0)
     launch("csr_scatter", (blocks, max(1, -(-t // together))), args, shared=shared)
-    add_partials(work, out.reshape(-1))
+    add_partials(work, out)
 
 
 def _sides(t: int) -> int:

@@ -122,4 +122,4 @@ def _hvp(X: Array, scale: Array, V: Array, out: Array) -> None:
             EACH=cut.each,
             SIDES=sides,
         )
-    add_partials(work, out.reshape(-1))
+    add_partials(work, out)

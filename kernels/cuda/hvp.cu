@@ -7,9 +7,10 @@
 // X is read once: a row waits in registers between its two uses, and so does the thread's share of
 // the result, over all the rows of the block. Moved are the bytes of X, 8 bytes of scale a row, and
 // the partial results of at most 1024 blocks; V comes from the first-level cache. RESIDENT threads
-// with ROWS rows of EACH numbers each have 32 KB or more in flight on a multiprocessor, about twice
-// what its share of the bandwidth asks for at the latency of memory. A number of float32 takes two
-// double-precision operations, far below the double rate of the data-centre devices.
+// with ROWS rows of EACH numbers each have 16 KB or more in flight on a multiprocessor, 40 KB where
+// EACH is 4 or more; its share of an H100's bandwidth asks for about 10 KB at the latency of memory.
+// A number of float32 is widened and takes two double-precision operations, far below the double
+// rate of the data-centre devices.
 
 #define THREADS (TEAM > 128 ? TEAM : 128)
 #define TEAMS (THREADS / TEAM)

@@ -63,13 +63,6 @@ def _nvrtc(cupy: Any) -> str | None:
     return None
 
 
-def require() -> None:
-    """Raise DeviceError, naming what is missing, unless kernels can run here."""
-    lack = missing()
-    if lack is not None:
-        raise DeviceError(lack)
-
-
 def cupy() -> Any:
     """The module; DeviceError where it cannot be imported."""
     try:
@@ -134,7 +127,7 @@ WORK_BYTES = 64 << 20
 
 
 def add_partials(work: Array, out: Array) -> None:
-    """Add the rows of ``work`` (blocks, width) to ``out`` (width,), in their order."""
+    """Add the rows of ``work`` (blocks, width) to ``out``, of ``width`` numbers, in their order."""
     blocks, width = work.shape
     if blocks and width:
         grid = min(MAX_BLOCKS, -(-width // 32))

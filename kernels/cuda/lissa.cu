@@ -6,8 +6,8 @@
 // loop over the steps runs on the device. cur stays in shared memory where it fits there, and the
 // b products of a step too, otherwise in `dots`; p is d, or d + 1 with a column of ones.
 //
-// A step waits for memory, for one drawn row, and for two barriers: about two microseconds, hidden
-// behind the other blocks of a multiprocessor, of which up to eight are resident. A right-hand
+// A step waits for memory, for one drawn row, and for two barriers: one or two microseconds are
+// expected, hidden behind the other blocks of a multiprocessor, of which up to eight are resident. A right-hand
 // side with a product above its limit has diverged: it becomes NaN and is left alone.
 
 #define NOT_A_NUMBER __longlong_as_double(0x7ff8000000000000LL)

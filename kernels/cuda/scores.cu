@@ -107,13 +107,13 @@ list_extremes(const REAL *__restrict__ raw, const double *__restrict__ shift,
 {
     __shared__ double value[CHUNK];
     __shared__ Int row[CHUNK];
-    const Int at = blockIdx.y, a = at % t, half = gridDim.x * 2 * t * k;
+    const Int at = blockIdx.x, a = at % t, half = gridDim.y * 2 * t * k;
     const double sign = at < t ? 1.0 : -1.0;
     const double worst = values[at * k + k - 1];
     const Int worst_row = rows[at * k + k - 1];
-    double *mine = lists + (blockIdx.x * 2 * t + at) * k;
-    Int *my_rows = list_rows + (blockIdx.x * 2 * t + at) * k;
-    const Int start = blockIdx.x * length, stop = start + length < n ? start + length : n;
+    double *mine = lists + (blockIdx.y * 2 * t + at) * k;
+    Int *my_rows = list_rows + (blockIdx.y * 2 * t + at) * k;
+    const Int start = blockIdx.y * length, stop = start + length < n ? start + length : n;
     Int now = 0; // which half holds the list
     for (Int q = threadIdx.x; q < k; q += blockDim.x)
         my_rows[q] = -1;

@@ -47,7 +47,7 @@ def merge_extremes(
     lists = empty(2, segments, 2 * t, k)
     list_rows = cupy().empty((2, segments, 2 * t, k), dtype=rows.dtype)
     args = (raw, shift, scale, values, rows, lists, list_rows, t, b, k, length, first_row)
-    launch("list_extremes", (segments, 2 * t), args)
+    launch("list_extremes", (2 * t, segments), args)
     launch("merge_lists", 2 * t, (values, rows, lists, list_rows, segments, 2 * t, k))
 
 

@@ -20,7 +20,6 @@
 
 #define __global__
 #define __device__
-#define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __restrict__
 #define __shared__ static __attribute__((section("host_shared")))
@@ -45,8 +44,7 @@ struct HostFiber {
 struct HostMeeting {
     int arrived;
     unsigned met;
-    int sum, any;     // of the predicates that arrived
-    int sum_was, any_was;
+    int any, any_was; // whether a predicate held, of those that come and of those that came
 };
 
 static HostFiber host_fiber[HOST_MOST];
@@ -81,12 +79,10 @@ static void host_meet(HostMeeting &at, int expected, int predicate = 0)
 {
     const unsigned met = at.met;
     host_moved = true;
-    at.sum += predicate != 0;
     at.any |= predicate;
     if (++at.arrived == expected) {
-        at.sum_was = at.sum;
         at.any_was = at.any;
-        at.arrived = at.sum = at.any = 0;
+        at.arrived = at.any = 0;
         at.met++;
         return;
     }
@@ -100,12 +96,6 @@ static int __syncthreads_or(int predicate)
 {
     host_meet(host_block_meeting, host_threads, predicate);
     return host_block_meeting.any_was;
-}
-
-static int __syncthreads_count(int predicate)
-{
-    host_meet(host_block_meeting, host_threads, predicate);
-    return host_block_meeting.sum_was;
 }
 
 // A whole warp is asked for: blocks are multiples of 32 threads, and no thread leaves early.
@@ -148,6 +138,7 @@ static unsigned __ballot_sync(unsigned mask, int predicate)
 }
 
 static int __ffs(int bits) { return __builtin_ffs(bits); }
+static int __popc(unsigned bits) { return __builtin_popcount(bits); }
 
 static long long __double_as_longlong(double x)
 {

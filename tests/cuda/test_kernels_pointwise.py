@@ -1,6 +1,7 @@
 """Pointwise programs printed as CUDA C, held against the CPU's to the last digits."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +53,17 @@ def agree(program, params, f, y, outputs=None):
 @pytest.mark.parametrize("y", [0.0, 1.3])
 def test_every_operation(y):
     agree(everything(), np.zeros(0), F, np.full(len(F), y))
+
+
+def test_fused_products(monkeypatch):
+    """NVRTC contracts a*b + c into one operation; the digits that cancel then are others."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists() or " fma " not in info.read_text() or host_module.compiler() is None:
+        pytest.skip("needs g++ and an x86 processor with fused multiply-add, under Linux")
+    fused = ["-ffp-contract=fast" if "contract" in flag else flag for flag in host_module.FLAGS]
+    monkeypatch.setattr(host_module, "FLAGS", [*fused, "-O2", "-mfma"])
+    monkeypatch.setitem(sys.modules, "cupy", host_module.stand_in())
+    agree(everything(), np.zeros(0), F, np.full(len(F), 1.3))
 
 
 @pytest.mark.usefixtures("on_host")

@@ -1,5 +1,6 @@
 """The scoring path on a device, through the stand-in: every method, model and storage."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,8 @@ METHODS: dict[str, Callable[[fi.Influence, Any], Any]] = {
     ),
     "self_influence": lambda i, b: i.self_influence(),
     "hessian": lambda i, b: i.hessian.matmat(_directions(i)),
+    "hessian, six": lambda i, b: i.hessian.matmat(np.tile(_directions(i), 2)),
+    "hessian, many": lambda i, b: i.hessian.matmat(np.tile(_directions(i), 23)),
     "dense": lambda i, b: i.hessian.dense(),
     "diagonal": lambda i, b: i.hessian.diagonal(),
     "theta": lambda i, b: i.theta,
@@ -73,12 +76,11 @@ SOLVERS = {
 }
 
 
-@pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("model", SPECS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_solvers_agree(solver: str, model: str, storage: str) -> None:
+def test_solvers_agree(solver: str, model: str) -> None:
     """One side alone and several together."""
-    case = built(model, storage)
+    case = built(model)
     here = case.on("cpu", solver=SOLVERS[solver])
     with installed():
         there = case.on("cuda", solver=SOLVERS[solver])
@@ -161,6 +163,77 @@ def test_collinear_columns_warn_alike() -> None:
 
 
 D_LAST = 5
+
+
+def _vector_targets(rng: np.random.Generator, X: np.ndarray) -> tuple[Any, Any, dict[str, Any]]:
+    spec = fi.MLP(hidden=(3,), activation="softplus", loss="squared", l2=0.1)
+    return spec, rng.standard_normal((len(X), 2)), {"damping": 1.0}
+
+
+FURTHER: dict[str, Callable[[np.random.Generator, np.ndarray], tuple[Any, Any, dict[str, Any]]]] = {
+    "vector targets": _vector_targets,
+    "fisher": lambda g, X: (
+        fi.GLM(fi.families.gamma(link="log"), l2=0.1, reduction="sum"),
+        g.gamma(2.0, size=len(X)),
+        {"curvature": "fisher"},
+    ),
+    "offsets of classes": lambda g, X: (
+        fi.GLM("multinomial", l2=0.1),
+        g.integers(3, size=len(X)),
+        {"offset": g.standard_normal((len(X), 3))},
+    ),
+    "no intercept, no penalty": lambda g, X: (
+        fi.GLM("multinomial", l2=0.0, fit_intercept=False),
+        g.integers(3, size=len(X)),
+        {},
+    ),
+    "weights of zero outside the domain": lambda g, X: (
+        fi.GLM(fi.families.poisson(link="identity"), l2=0.1),
+        g.poisson(5.0, len(X)),
+        {"sample_weight": np.where(X[:, 0] > 1.0, 0.0, 1.0)},
+    ),
+    "one prediction, offset": lambda g, X: (
+        fi.GLM("squared", l2=0.1),
+        g.standard_normal(len(X)),
+        {"offset": g.standard_normal(len(X))},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_models(name: str) -> None:
+    """Curvatures, offsets, targets and domains that the other tests leave out."""
+    rng = np.random.default_rng(8)
+    X = rng.standard_normal((50, 3))
+    spec, y, options = FURTHER[name](rng, X)
+    fitting = {k: v for k, v in options.items() if k in ("offset", "sample_weight")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fi.FastInfluenceWarning)
+        theta = fi.Influence.fit(spec, X, y, **fitting).theta
+    test = {"offset_test": options["offset"][:4]} if "offset" in options else {}
+    here = fi.Influence(spec, X, y, theta, n_threads=1, **options)
+    with installed():
+        there = fi.Influence(spec, X, y, theta, device="cuda", **options)
+        for ask in (
+            lambda i: i.on_loss(X[:4], y[:4], **test),
+            lambda i: i.on_prediction(X[:4], output="mean", **test),
+            lambda i: i.self_influence(),
+            lambda i: i.leave_one_out([3], method="newton").theta,
+        ):
+            _close(ask(there), ask(here), 1e-9, name)
+
+
+def test_a_loss_outside_its_domain_names_the_row() -> None:
+    """The same error, found on the device."""
+    case = built("logistic")
+    spec = fi.GLM(fi.families.poisson(link="identity"), l2=0.1)
+    theta = np.append(np.ones(5), -1.0)
+    told = []
+    for device in ("cpu", "cuda"):
+        with installed(), pytest.raises(fi.LossError, match="no finite derivatives at f =") as seen:
+            fi.Influence(spec, case.X, case.y, theta, device=device)
+        told.append(str(seen.value))
+    assert told[0] == told[1]
 
 
 def _close(found: Any, wanted: Any, tolerance: float, what: str) -> None:

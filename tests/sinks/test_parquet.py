@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -174,6 +175,29 @@ def test_strongest_rows_of_self_influence():
     top = infl.self_influence(out=fi.TopK(5))
     np.testing.assert_array_equal(top.helpful.rows, np.argsort(-own, kind="stable")[None, :5])
     np.testing.assert_array_equal(top.harmful.values, np.sort(own)[None, :5])
+
+
+def test_an_oracle(tmp_path):
+    """Its rows, theta and settings have fingerprints; its callables have none."""
+    rng = np.random.default_rng(0)
+    X, y, theta = rng.normal(size=(50, 3)), rng.normal(size=50), rng.normal(size=3)
+
+    def influence(X):
+        spec = fi.Oracle(
+            lambda theta, X, y: (X @ theta - y)[:, None] * X,
+            lambda theta, X, y, V: X.T @ (X @ V),
+            batch=8,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", fi.FastInfluenceWarning)
+            return fi.Influence(spec, X, y, theta)
+
+    sink = fi.ParquetSink(tmp_path, resume=True, rows_per_part=20)
+    scores = influence(X).self_influence(out=sink)
+    np.testing.assert_array_equal(scores.read(), influence(X).self_influence())
+    assert influence(X.copy()).self_influence(out=sink) == scores
+    with pytest.raises(fi.InputError, match="the training rows"):
+        influence(X + 1e-12).self_influence(out=sink)
 
 
 def test_a_sketch_takes_no_sink(tmp_path):
