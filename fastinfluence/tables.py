@@ -122,7 +122,8 @@ def _from_frame(X: Any, what: str) -> Table:
 
     if getattr(X, "ndim", 2) == 1:
         raise InputError(f"{what} has one dimension: for a single row pass table.iloc[[0]]")
-    given = [str(name) for name in getattr(X, "columns", ())]
+    named = "column_names" if hasattr(X, "column_names") else "columns"  # those of Arrow are data
+    given = [str(name) for name in getattr(X, named, ())]
     twice = sorted({name for name in given if given.count(name) > 1})
     if twice:
         raise InputError(f"{what} has several columns named {twice[0]!r}: rename them")
