@@ -16,7 +16,7 @@ from fastinfluence.kernels.translate import PRELUDE, Function, functions, needed
 
 # Part of every generated file: raise it whenever the same program would print differently, or when
 # the decorators in kernels/cpu/jit.py change, so that no stale compiled code is picked up.
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 
 _READING = threading.Lock()
 
@@ -91,28 +91,42 @@ def numba_source(program: PointwiseProgram, outputs: tuple[str, ...]) -> str:
 
     F and every out are C-contiguous (n, k), y is (n,), params is 1-D float64. Scalars are computed
     in float64 whatever the arrays hold. Steps that need only parameters run once and steps that
-    need only y once per row.
+    need only y once per row. One prediction a row is a loop of its own, over rows, so that it works
+    on several of them at once; of the two compiled functions each is made when it is first called.
     """
     chosen = program.select(*outputs)
     once, per_row, inner = _by_loop(chosen)
     outs = [f"out{k}" for k in range(len(outputs))]
-    body = [f"{p} = params[{k}]" for k, p in enumerate(chosen.params) if _uses(chosen, p)]
-    body += lines(once, NUMBA)
-    results = list(zip(outs, (operand for _, operand in chosen.results), strict=True))
+    given = ", ".join(outs)
+    start = [f"{p} = params[{k}]" for k, p in enumerate(chosen.params) if _uses(chosen, p)]
+    start += lines(once, NUMBA)
     row = ["y = np.float64(y_[i])", *lines(per_row, NUMBA)]
-    # One prediction a row is one loop, which works on several rows at once.
-    body += ["if F.shape[1] == 1:", "    flat = F.reshape(F.size)"]
-    body += _indent(f"flat_{out} = {out}.reshape({out}.size)" for out in outs)
-    body += ["    for i in range(flat.size):"]
-    stored = [f"flat_{out}[i] = {operand}" for out, operand in results]
-    body += _indent([*row, "f = np.float64(flat[i])", *lines(inner, NUMBA), *stored], 8)
-    body += ["    return", "for i in range(F.shape[0]):"]
-    body += _indent([*row, "for j in range(F.shape[1]):"])
-    stored = [f"{out}[i, j] = {operand}" for out, operand in results]
-    body += _indent(["f = np.float64(F[i, j])", *lines(inner, NUMBA), *stored], 8)
-    head = f"@jit\ndef kernel(F, y_, params, {', '.join(outs)}):"
+
+    def point(at: str) -> list[str]:
+        results = zip(outs, (operand for _, operand in chosen.results), strict=True)
+        stored = [f"{out}[{at}] = {operand}" for out, operand in results]
+        return [f"f = np.float64(F[{at}])", *lines(inner, NUMBA), *stored]
+
+    table = [*start, "for i in range(F.shape[0]):", *_indent([*row, "for j in range(F.shape[1]):"])]
+    table += _indent(point("i, j"), 8)
+    rows = [
+        *start,
+        "F = F.reshape(F.size)",
+        *(f"{out} = {out}.reshape({out}.size)" for out in outs),
+    ]
+    rows += ["for i in range(F.size):", *_indent([*row, *point("i")])]
+    choose = [
+        "if F.shape[1] == 1:",
+        f"    kernel_rows(F, y_, params, {given})",
+        "else:",
+        f"    kernel_table(F, y_, params, {given})",
+    ]
+    functions = (("@jit\n", "kernel_table", table), ("@jit\n", "kernel_rows", rows))
     parts = [HEADER.format(version=GENERATOR_VERSION, name=program.name), *atom_sources(chosen)]
-    return "\n\n".join([*parts, "\n".join([head, *_indent(body)])]) + "\n"
+    for decorator, name, body in (*functions, ("", "kernel", choose)):
+        head = f"{decorator}def {name}(F, y_, params, {given}):"
+        parts.append("\n".join([head, *_indent(body)]))
+    return "\n\n".join(parts) + "\n"
 
 
 CUDA_KERNEL = """\

@@ -88,7 +88,9 @@ def test_loops_over_them_work_on_several_numbers(name):
         and isinstance(n.func, ast.Attribute)
         and n.func.attr in ("exp", "expm1", "log1p", "tanh")
     ]
-    kernel = numba.njit(nogil=True, error_model="numpy")(cache.load(text, name).kernel.py_func)
-    F = RNG.normal(size=(4, 64))
-    kernel(F, np.zeros(4), np.zeros(0), np.empty_like(F))
-    assert "fmul <" in kernel.inspect_llvm(kernel.signatures[0])
+    module = cache.load(text, name)
+    for made, shape in ((module.kernel_table, (4, 64)), (module.kernel_rows, (64, 1))):
+        kernel = numba.njit(nogil=True, error_model="numpy")(made.py_func)
+        F = RNG.normal(size=shape)
+        kernel(F, np.zeros(len(F)), np.zeros(0), np.empty_like(F))
+        assert "fmul <" in kernel.inspect_llvm(kernel.signatures[0])
