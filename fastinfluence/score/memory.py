@@ -72,15 +72,23 @@ def room(table: ArrowTable, max_memory: int | str, threads: int, n_tests: int) -
     least = 2 * (table.unit_bytes + COPIES * LEAST_ROWS * table.row_bytes)
     for k in range(threads, 0, -1):
         rows = _part_rows(table, given, k, n_tests)
-        written = WRITTEN * 8 * (n_tests + 1) * rows if n_tests else 0
-        beside = held + k * written + (k - 1) * ARENA
+        beside = held + k * _written(rows, n_tests) + (k - 1) * ARENA
         if given >= beside + k * least:
             return Room(replace(table, max_memory=given - beside), k, rows)
+    enough = given
+    for _ in range(20):  # a larger limit makes larger parts, by a sixth of the difference
+        part = _written(_part_rows(table, enough, 1, n_tests), n_tests)
+        enough = max(enough, held + least + part)
     raise InputError(
         f"--max-memory {shown(given)} is too small: the interpreter, the libraries and the test "
-        f"rows hold {shown(held)}, and this table takes {shown(beside - held + least)} more; give "
-        f"at least {-(-(beside + least) // 10**6)}MB"
+        f"rows hold {shown(held)}, and this table takes {shown(enough - held)} more; give at "
+        f"least {-(-enough // 10**6)}MB"
     )
+
+
+def _written(rows: int, n_tests: int) -> int:
+    """Bytes that a part of so many rows takes on its way to its file."""
+    return WRITTEN * 8 * (n_tests + 1) * rows if n_tests else 0
 
 
 def _part_rows(table: ArrowTable, given: int, threads: int, n_tests: int) -> int:

@@ -11,6 +11,7 @@ import pytest
 
 from fastinfluence import cli
 from fastinfluence.rows.memory import as_bytes
+from fastinfluence.rows.readers import Part
 from fastinfluence.score import memory, tables
 from fastinfluence.score.options import Options
 
@@ -161,6 +162,15 @@ def test_little_memory_means_fewer_threads_and_then_a_refusal(table, monkeypatch
     less = as_bytes(enough) - 2 * 10**6
     with pytest.raises(ValueError, match="too small"):
         memory.room(table, less, 8, 5)
+
+
+def test_a_limit_that_is_named_is_enough_for_large_parts_too(table, monkeypatch):
+    monkeypatch.setattr(memory, "resident", lambda: 200 << 20)
+    units = [Part("x", 0, 1 << 20)]
+    monkeypatch.setattr(type(table.reader), "parts", units)
+    with pytest.raises(ValueError, match="give at least") as caught:
+        memory.room(table, "380MB", 1, 5)
+    assert memory.room(table, str(caught.value).rsplit(" ", 1)[1], 1, 5).threads == 1
 
 
 def test_a_job_has_the_same_blocks_each_time(table, monkeypatch):
