@@ -12,7 +12,7 @@ from fastinfluence.inputs import one_of
 from fastinfluence.rows.base import Rows
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.paired import PairedRows, twin
-from fastinfluence.rows.streamed import uploaded
+from fastinfluence.rows.uploads import uploaded
 from fastinfluence.spec.oracle import Oracle
 
 DEVICES = ("cpu", "cuda")

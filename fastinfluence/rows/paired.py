@@ -13,7 +13,7 @@ from fastinfluence.rows.base import Block, Rows
 from fastinfluence.rows.device import DeviceCSR, DeviceDense, DeviceRows, FetchedRows
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.overlay import OverlayRows
-from fastinfluence.rows.streamed import StreamedRows, stored_bytes, uploaded
+from fastinfluence.rows.uploads import UploadedRows, stored_bytes, uploaded
 from fastinfluence.rows.view import Derived, RowView
 from fastinfluence.types import IntArray
 
@@ -83,7 +83,7 @@ def twin(rows: Rows) -> Rows:
     if isinstance(rows, (RowView, OverlayRows)):
         source = twin(rows.source)
         if not isinstance(source, DeviceRows):
-            return StreamedRows(rows)
+            return UploadedRows(rows)
         if isinstance(rows, RowView):
             return DeviceRows(source.whole[rows.kept])
         return _overlaid(source, rows)
@@ -102,11 +102,11 @@ def _overlaid(source: DeviceRows, rows: OverlayRows) -> Rows:
 def resident(rows: Rows) -> Rows:
     """All rows copied to the device, or streamed through it where they take too much of it."""
     if stored_bytes(rows) > RESIDENT * free_bytes():
-        return StreamedRows(rows)
+        return UploadedRows(rows)
     try:
         return DeviceRows(uploaded(rows.take(slice(None))))
     except CUDA.xp.cuda.memory.OutOfMemoryError:  # free, but in pieces too small
-        return StreamedRows(rows)
+        return UploadedRows(rows)
 
 
 def device_features(values: Any) -> DeviceDense | DeviceCSR:

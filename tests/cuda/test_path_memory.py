@@ -11,7 +11,7 @@ from cuda.standin.modules import Stream
 
 import fastinfluence as fi
 from fastinfluence.rows.device import DeviceRows
-from fastinfluence.rows.streamed import StreamedRows
+from fastinfluence.rows.uploads import UploadedRows
 
 pytestmark = [
     pytest.mark.skipif(compiler() is None, reason="g++ runs the CUDA sources"),
@@ -32,8 +32,8 @@ QUESTIONS = {
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few rows, so that a small table has many."""
-    monkeypatch.setattr("fastinfluence.rows.streamed.LEAST_ROWS", 4)
-    monkeypatch.setattr("fastinfluence.rows.streamed.BLOCK_BYTES", 16)
+    monkeypatch.setattr("fastinfluence.rows.uploads.LEAST_ROWS", 4)
+    monkeypatch.setattr("fastinfluence.rows.uploads.BLOCK_BYTES", 16)
     monkeypatch.setattr("fastinfluence.rows.paired.RESIDENT", 0.0)
     monkeypatch.setattr("fastinfluence.backend.LEAST_BYTES", 1)
 
@@ -48,7 +48,7 @@ def test_streamed_rows_give_the_same(model: str, storage: str) -> None:
     with installed() as (_, ledger):
         there = case.on("cuda")
         rows = there._passes.problem.rows
-        assert isinstance(rows, StreamedRows)
+        assert isinstance(rows, UploadedRows)
         assert rows.block_rows < len(case.y) / 3
         for name, ask in QUESTIONS.items():
             wanted, found = ask(here, case), ask(there, case)
@@ -89,7 +89,7 @@ def test_what_fits_stays_and_what_does_not_is_streamed() -> None:
     spec = fi.GLM("logistic", l2=1.0)
     theta = fi.Influence.fit(spec, X, y).theta
     wanted = fi.Influence(spec, X, y, theta).self_influence()
-    for limit, kind in ((1 << 30, DeviceRows), (3 * X.nbytes // 2, StreamedRows)):
+    for limit, kind in ((1 << 30, DeviceRows), (3 * X.nbytes // 2, UploadedRows)):
         with installed() as (_, ledger):
             ledger.limit = ledger.held + limit
             infl = fi.Influence(spec, X, y, theta, device="cuda")
@@ -111,7 +111,7 @@ def test_fragmented_memory_means_streaming(monkeypatch: pytest.MonkeyPatch) -> N
             return plain(shape, dtype, **words)
 
         monkeypatch.setattr("fastinfluence.rows.paired.RESIDENT", 0.0)
-        monkeypatch.setattr("fastinfluence.rows.streamed.LEAST_ROWS", 4)
+        monkeypatch.setattr("fastinfluence.rows.uploads.LEAST_ROWS", 4)
         plain, cp.empty = cp.empty, _picky
         infl = case.on("cuda")
         assert refused == [2400, 1200]

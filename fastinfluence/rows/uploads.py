@@ -26,7 +26,7 @@ Parts = tuple[NDArray[Any], ...]
 SLOTS = 2
 
 
-class StreamedRows:
+class UploadedRows:
     """Rows of any source in the host's memory, uploaded in every pass.
 
     Parameters
