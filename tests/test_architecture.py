@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__init__",),
     ("cli", "report"),
+    ("checks",),
     ("audit", "demo", "info"),
     ("plots",),
     ("adapters",),
@@ -54,12 +55,15 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 LAZY_UPWARD: dict[tuple[str, str], str] = {
     ("influence", "adapters"): "Influence.from_estimator, Influence.from_torch",
     ("validation", "plots"): "Validation.plot()",
+    ("diagnostics", "plots"): "Diagnostics.plot(), Diagnostics.plot_leverage()",
+    ("sinks", "plots"): "TopKResult.plot()",
+    ("audit", "report"): "Audit.to_html()",
     ("influence", "report"): ".to_html()",
 }
 # Changes of the process that a file may make, and why.
 ALLOWED_CHANGES = {"sys.modules": ("kernels", "cache")}  # a generated module enters under its name
 # Programs, not the library: they may print and use the public names.
-PROGRAMS = ("audit", "cli", "demo", "info", "report")
+PROGRAMS = ("audit", "checks", "cli", "demo", "info", "report")
 MAX_LINES = 300
 
 SETTERS = {

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from fastinfluence.errors import InputError
 from fastinfluence.inputs import positive_count
 from fastinfluence.kernels.cpu import scores as kernels
 from fastinfluence.sinks.base import Collector, Sink
 from fastinfluence.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,46 @@ class TopKResult:
 
     helpful: Ranking
     harmful: Ranking
+
+    def of(self, test: int = 0, output: int | None = None) -> list[tuple[IntArray, FloatArray]]:
+        """Rows and values (k,) of one test row: helpful ones, then harmful ones.
+
+        ``output`` counts the predictions of a test row where there are several.
+
+        Raises
+        ------
+        InputError
+            If there is no such test row or output, or an output must be chosen.
+        """
+        shape = self.helpful.rows.shape
+        if not -shape[0] <= test < shape[0]:
+            raise InputError(f"test={test!r} but {shape[0]} test rows were asked about")
+        if (output is None) == (len(shape) == 3):
+            known = f"0 to {shape[2] - 1}" if len(shape) == 3 else "None: there is one"
+            raise InputError(f"output={output!r} must be {known}")
+        if output is not None and not 0 <= output < shape[2]:
+            raise InputError(f"output={output!r} must be 0 to {shape[2] - 1}")
+        at = (test,) if output is None else (test, slice(None), output)
+        return [(end.rows[at], end.values[at]) for end in (self.helpful, self.harmful)]
+
+    def plot(
+        self,
+        test: int = 0,
+        output: int | None = None,
+        labels: Sequence[Any] | None = None,
+        quantity: str | None = None,
+        unit: str = "unit of the loss",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Bars of one test row's most helpful and most harmful rows; needs matplotlib.
+
+        ``labels`` names the training rows, ``quantity`` and ``unit`` the scores; both ends are
+        drawn as they are, whatever their sign.
+        """
+        from fastinfluence.plots.ranking import REMOVAL, two_ends
+
+        ends = self.of(test, output)
+        return two_ends(*ends, labels, REMOVAL if quantity is None else quantity, unit, ax)
 
 
 @dataclass(frozen=True)
