@@ -6,10 +6,10 @@ step of the objective without row i (exact for squared loss), φ the dispersion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from fastinfluence.residuals import FIXED_DISPERSION, deviance_residuals, pearso
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.tables import frame_of
 from fastinfluence.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BLOCK_BYTES = 1 << 20
 """Bytes of one block of Δ: small enough to stay in cache between its uses."""
@@ -267,6 +270,23 @@ class Diagnostics:
             raise InputError(f"no threshold is known for {name!r}: use one of {known}")
         beyond: BoolArray = np.abs(getattr(self, name)) > self.thresholds[name]
         return np.asarray(beyond.any(axis=1)) if beyond.ndim == 2 else beyond
+
+    @property
+    def labels(self) -> Sequence[Any] | None:
+        """The caller's row labels, or None."""
+        return self._engine.problem.labels
+
+    def plot(self, name: str = "cooks_distance", labelled: int = 5, ax: Axes | None = None) -> Axes:
+        """One diagnostic of every row with its customary threshold; needs matplotlib."""
+        from fastinfluence.plots import index_plot
+
+        return index_plot(self, name, labelled, ax)
+
+    def plot_leverage(self, labelled: int = 5, ax: Axes | None = None) -> Axes:
+        """Leverage against residual, with contours of Cook's distance; needs matplotlib."""
+        from fastinfluence.plots import leverage_against_residual
+
+        return leverage_against_residual(self, labelled, ax)
 
     def to_frame(self) -> Any:
         """All of it as a data frame with the caller's row labels and column names.

@@ -27,9 +27,7 @@ STYLES = (("-", BLUE, "o"), ("--", ORANGE, "^"), ("-.", GREEN, "s"), (":", PURPL
 """Line, colour and marker of the first four curves; then they come round again."""
 
 
-def label_repair_curve(
-    scores: Mapping[str, Any], wrong: Any, ax: Axes | None = None
-) -> Axes:
+def label_repair_curve(scores: Mapping[str, Any], wrong: Any, ax: Axes | None = None) -> Axes:
     """Share of the wrong labels found against the share of rows checked, by each ranking.
 
     Parameters
@@ -62,7 +60,12 @@ def label_repair_curve(
             raise InputError(f"scores[{name!r}] has shape {value.shape}: give one a row, ({n},)")
         hits = np.concatenate([[0], np.cumsum(bad[np.argsort(-value, kind="stable")])])
         line, colour, marker = STYLES[place % len(STYLES)]
-        style = {"color": colour, "marker": marker, "markevery": 0.1, "markersize": 4}
+        style: dict[str, Any] = {
+            "color": colour,
+            "marker": marker,
+            "markevery": 0.1,
+            "markersize": 4,
+        }
         ax.plot(share, 100.0 * hits / total, line, label=plain(name), **style)
     best = 100.0 * np.minimum(np.arange(n + 1) / total, 1.0)
     ax.plot(share, best, color=GREY, linewidth=0.8, label="best possible")
@@ -109,7 +112,12 @@ def accuracy_curve(
     for place, (name, given) in enumerate(accuracy.items()):
         mean, spread = _mean_and_spread(name, 100.0 * np.asarray(given, dtype=np.float64), len(x))
         line, colour, marker = STYLES[place % len(STYLES)]
-        style = {"color": colour, "marker": marker, "linestyle": line, "markersize": 4.5}
+        style: dict[str, Any] = {
+            "color": colour,
+            "marker": marker,
+            "linestyle": line,
+            "markersize": 4.5,
+        }
         ax.errorbar(x, mean, spread, label=plain(name), capsize=2, elinewidth=0.8, **style)
     if clean is not None:
         ax.axhline(100.0 * clean, color=GREY, linestyle=(0, (1, 2)), label="every label right")

@@ -67,18 +67,19 @@ def helpful_and_harmful_images(
             "width) or (n, height, width, 3), and one image of the same shape"
         )
     words = checked_labels(captions, len(pictures))
-    helpful, harmful = found.of(test)
-    k, step = max(len(helpful[0]), len(harmful[0])), CELL + GAP
+    chosen = found.of(test)
+    helpful, harmful = chosen.helpful, chosen.harmful
+    k, step = max(len(helpful.rows), len(harmful.rows)), CELL + GAP
     width, height = (k + 1) * step + GAP, 2 * (HEADER + CELL + CAPTION)
     ax = new_axes(INCHES * width, INCHES * height + 0.3) if ax is None else ax
-    grey = _grey(pictures[np.concatenate([helpful[0], harmful[0]])], own)
+    grey = _grey(pictures[np.concatenate([helpful.rows, harmful.rows])], own)
     _place(ax, own, 0.0, (height - CELL) / 2, "black", "-", grey)
     _below(ax, 0.0, (height - CELL) / 2, "test image", plain(shortened(test_caption, NAME)))
     rows = (("helpful", BLUE, "-", helpful), ("harmful", ORANGE, "--", harmful))
-    for line, (kind, colour, style, (which, values)) in enumerate(rows):
+    for line, (kind, colour, style, end) in enumerate(rows):
         top = line * height / 2 + HEADER
         ax.text(step + GAP, top - 0.08, kind, color=colour, fontsize=10, va="bottom", weight="bold")
-        for place, (row, value) in enumerate(zip(which, values, strict=True)):
+        for place, (row, value) in enumerate(zip(end.rows, end.values, strict=True)):
             left = (place + 1) * step + GAP
             _place(ax, pictures[row], left, top, colour, style, grey)
             word = "" if words is None else f": {shortened(str(words[row]), NAME)}"
@@ -113,7 +114,12 @@ def _place(
 
     extent = (left, left + CELL, top + CELL, top)
     ax.imshow(image, extent=extent, interpolation="nearest", **grey)
-    frame = {"fill": False, "edgecolor": colour, "linestyle": style, "linewidth": 1.6}
+    frame: dict[str, Any] = {
+        "fill": False,
+        "edgecolor": colour,
+        "linestyle": style,
+        "linewidth": 1.6,
+    }
     ax.add_patch(Rectangle((left, top), CELL, CELL, clip_on=False, **frame))
 
 

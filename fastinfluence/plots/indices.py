@@ -8,13 +8,13 @@ import numpy as np
 
 from fastinfluence.inputs import one_of
 from fastinfluence.plots.style import (
-    BLUE,
     GREY,
     MANY,
     ORANGE,
     largest,
     name_points,
     new_axes,
+    two_groups,
 )
 
 if TYPE_CHECKING:
@@ -73,28 +73,23 @@ def index_plot(
     value, flagged = getattr(diagnostics, name), diagnostics.flagged(name)
     bound = diagnostics.thresholds[name]
     ax = new_axes(6.8, 4.0) if ax is None else ax
-    row, crowd = np.arange(len(value)), len(value) > MANY
-    if not crowd:
+    row = np.arange(len(value), dtype=np.float64)
+    if len(value) <= MANY:
         ax.vlines(row, 0, value, color=GREY, linewidth=0.7, alpha=0.6)
-    for kind, chosen, colour, marker, size in (
-        ("within", ~flagged, BLUE, "o", 9),
-        ("beyond", flagged, ORANGE, "^", 26),
-    ):
-        count, style = int(chosen.sum()), {"color": colour, "marker": marker, "lw": 0}
-        ax.scatter(
-            row[chosen], value[chosen], s=size, label=f"{count:,} {kind}", rasterized=crowd, **style
-        )
+    two_groups(ax, row, value, flagged, ("within", "beyond"))
     signs = (1, -1) if name in SIGNED else (1,)
     text = f"threshold {RULES[name]}" + (f" = {bound:.3g}" if RULES[name] != f"{bound:g}" else "")
     for sign in signs:
-        ax.axhline(sign * bound, linestyle="--", color=ORANGE, lw=1, label=text if sign > 0 else None)
+        ax.axhline(
+            sign * bound, linestyle="--", color=ORANGE, lw=1, label=text if sign > 0 else None
+        )
     ax.margins(x=0.03, y=0.12)
     ax.set(xlabel="row (position in the table)", ylabel=NAMES[name])
     ax.set_title(_title(name, value.size - int(np.isfinite(value).sum())), fontsize="medium")
     if name not in SIGNED:
         ax.set_ylim(bottom=0)
-    size = np.where(flagged, np.abs(value), np.nan)
-    name_points(ax, largest(size, labelled), row.astype(np.float64), value, diagnostics.labels)
+    excess = np.where(flagged, np.abs(value), np.nan)
+    name_points(ax, largest(excess, labelled), row, value, diagnostics.labels, flagged)
     ax.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=9)
     return ax
 

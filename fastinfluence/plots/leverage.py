@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastinfluence.plots.style import (
-    BLUE,
     GREEN,
     GREY,
-    MANY,
-    ORANGE,
     PURPLE,
     largest,
     name_points,
     new_axes,
+    two_groups,
 )
 
 if TYPE_CHECKING:
@@ -57,16 +55,11 @@ def leverage_against_residual(
         If the loss has no mean function, so that residuals are not defined.
     """
     h, r = diagnostics.leverage, diagnostics.studentized_internal
-    flagged, crowd = diagnostics.flagged("cooks_distance"), len(h) > MANY
+    flagged = diagnostics.flagged("cooks_distance")
     ax = new_axes(6.2, 5.0) if ax is None else ax
     bound = diagnostics.thresholds["cooks_distance"]
-    for kind, chosen, colour, marker, size in (
-        ("within", ~flagged, BLUE, "o", 12),
-        ("beyond", flagged, ORANGE, "^", 30),
-    ):
-        label = f"{int(chosen.sum()):,} rows with Cook's distance {kind} 4/n"
-        style = {"color": colour, "marker": marker, "alpha": 0.75, "lw": 0}
-        ax.scatter(h[chosen], r[chosen], s=size, label=label, rasterized=crowd, **style)
+    words = ("rows with Cook's distance within 4/n", "rows with Cook's distance beyond 4/n")
+    two_groups(ax, h, r, flagged, words)
     known = np.isfinite(r)
     right = float(h[known].max()) * ROOM if known.any() else 1.0
     top = max(float(np.abs(r[known]).max()) if known.any() else 1.0, 2.5) * ROOM
@@ -83,7 +76,7 @@ def leverage_against_residual(
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     ax.set(xlabel="leverage", ylabel="internally studentised residual")
     ax.set_title("Leverage against residual", fontsize="medium")
-    size = np.where(flagged, diagnostics.cooks_distance, np.nan)
-    name_points(ax, largest(size, labelled), h, r, diagnostics.labels)
+    cook = np.where(flagged, diagnostics.cooks_distance, np.nan)
+    name_points(ax, largest(cook, labelled), h, r, diagnostics.labels, flagged)
     ax.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
     return ax

@@ -19,7 +19,8 @@ from fastinfluence.plots.style import (
     new_axes,
     row_name,
 )
-from fastinfluence.types import FloatArray, IntArray
+from fastinfluence.sinks.memory import Ranking, TopKResult
+from fastinfluence.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,24 +69,25 @@ def influence_ranking(
     k = positive_count(top, "top")
     ends = [[i for i in largest(s * values, k) if s * values[i] > 0] for s in (1, -1)]
     helpful, harmful = (np.array(end, dtype=np.intp) for end in ends)
-    return two_ends((helpful, values[helpful]), (harmful, values[harmful]), names, quantity, unit, ax)
+    found = TopKResult(Ranking(helpful, values[helpful]), Ranking(harmful, values[harmful]))
+    return two_ends(found, names, quantity, unit, ax)
 
 
 def two_ends(
-    helpful: tuple[IntArray, FloatArray],
-    harmful: tuple[IntArray, FloatArray],
+    found: TopKResult,
     labels: Sequence[Any] | None,
     quantity: str,
     unit: str,
     ax: Axes | None,
 ) -> Axes:
-    """Horizontal bars: helpful rows from the top down, then harmful ones, the worst last."""
-    count = max(1, len(helpful[0]) + len(harmful[0]))
+    """Horizontal bars of one test row: helpful ones from the top down, the worst at the bottom."""
+    helpful, harmful = found.helpful, found.harmful
+    count = max(1, len(helpful.rows) + len(harmful.rows))
     ax = new_axes(6.4, 1.6 + BAR_INCHES * count) if ax is None else ax
     names: list[str] = []
     groups = (
-        ("helpful", BLUE, "", *helpful),
-        ("harmful", ORANGE, "////", harmful[0][::-1], harmful[1][::-1]),
+        ("helpful", BLUE, "", helpful.rows, helpful.values),
+        ("harmful", ORANGE, "////", harmful.rows[::-1], harmful.values[::-1]),
     )
     for kind, colour, hatch, rows, values in groups:
         if len(rows):

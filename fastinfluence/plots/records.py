@@ -99,10 +99,10 @@ def helpful_and_harmful_rows(
     columns = _columns(table, test_table, test)
     k = positive_count(top, "top")
     names = checked_labels(labels, len(columns[0].values))
-    helpful, harmful = found.of(test)
-    rows = [int(i) for end in (helpful, harmful) for i in end[0][:k]]
-    scores = [float(v) for end in (helpful, harmful) for v in end[1][:k]]
-    n_helpful = len(helpful[0][:k])
+    ends = found.of(test)
+    rows = [int(i) for end in (ends.helpful, ends.harmful) for i in end.rows[:k]]
+    scores = [float(v) for end in (ends.helpful, ends.harmful) for v in end.values[:k]]
+    n_helpful = len(ends.helpful.rows[:k])
     shown = sorted(columns, key=lambda c: -sum(bool(c.mark(row)) for row in rows))[:max_columns]
     shown = [column for column in columns if column in shown]
     heads = [shortened(row_name(names, row), WORD + 2) for row in rows]
@@ -133,7 +133,7 @@ def _draw(lines: list[list[str]], n_helpful: int, foot: str, ax: Axes | None) ->
     ax.set(xlim=(0, letters), ylim=(height, 0))
     ax.set_axis_off()
     ax.set_title("Training rows that help and harm one prediction", fontsize="medium")
-    style = {"family": "monospace", "fontsize": size, "va": "center"}
+    style: dict[str, Any] = {"family": "monospace", "fontsize": size, "va": "center"}
     for kind, colour, first, last in (
         ("helpful: without it the loss rises", BLUE, 2, 2 + n_helpful),
         ("harmful: it falls", ORANGE, 2 + n_helpful, len(widths)),
@@ -148,7 +148,7 @@ def _draw(lines: list[list[str]], n_helpful: int, foot: str, ax: Axes | None) ->
         y = i + 1.8
         for j, text in enumerate(line):
             marked = j > 1 and text[:1] in ("▲", "▼", "≠") and i > 1
-            look = {"color": ORANGE, "weight": "bold"} if marked else {}
+            look: dict[str, Any] = {"color": ORANGE, "weight": "bold"} if marked else {}
             if j:
                 ax.text(ends[j], y, text, ha="right", **look, **style)
             else:
@@ -160,8 +160,8 @@ def _draw(lines: list[list[str]], n_helpful: int, foot: str, ax: Axes | None) ->
 
 def _fitting(ax: Axes, letters: int, height: int) -> float:
     """The font size at which so many letters and lines fit into the Axes."""
-    inches = ax.figure.get_size_inches() * (ax.get_position().width, ax.get_position().height)
-    return float(np.clip(min(72 * inches / (LETTER * letters, LINE * height)), SMALLEST, SIZE))
+    points = ax.get_window_extent().size * (72 / ax.figure.dpi)
+    return float(np.clip(min(points / (LETTER * letters, LINE * height)), SMALLEST, SIZE))
 
 
 def _columns(table: Any, test_table: Any, test: int) -> list[_Column]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastinfluence.errors import InputError, UnsupportedError
-from fastinfluence.types import FloatArray
+from fastinfluence.types import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,17 @@ LAST_LETTER = "\u052f"
 """Matplotlib's own font holds Latin, Greek and Cyrillic, up to here."""
 SIGNS = frozenset("‐‑–—‘’“”…′″−×·≤≥≠≈½∞√°")
 NAME_LENGTH = 24
+NAME_SIZE = 8.0
+PLACES = (
+    ("left", 0.0, 5.0, 0.0),
+    ("right", 1.0, -5.0, 0.0),
+    ("center", 0.5, 0.0, 9.0),
+    ("center", 0.5, 0.0, -9.0),
+    ("right", 1.0, 4.0, 9.0),
+    ("left", 0.0, -4.0, 9.0),
+)
+"""Of a name beside its point, in the order tried: alignment, share of its width to the left of
+the point, and shift in points."""
 MANY = 2000
 """Points above which a vector file holds them as one embedded picture."""
 
@@ -72,21 +83,63 @@ def name_points(
     x: FloatArray,
     y: FloatArray,
     labels: Sequence[Any] | None,
+    marked: BoolArray,
 ) -> None:
-    """Write the names of some rows beside their points, on the side away from the nearer edge."""
-    if not len(rows):
-        return
-    low, high = ax.get_xlim()
-    for row in rows:
-        right = (x[row] - low) > 0.5 * (high - low)
-        ax.annotate(
-            row_name(labels, int(row)),
-            (x[row], y[row]),
-            xytext=(-5 if right else 5, 0),
-            textcoords="offset points",
-            ha="right" if right else "left",
-            va="center",
-            fontsize=8,
+    """Write the names of some rows beside their points, where they cover no other and no mark.
+
+    A row whose name finds no such place, beside, above or below, keeps its point alone.
+    """
+    frame, pixels = ax.get_window_extent(), ax.figure.dpi / 72
+    centres = {row: ax.transData.transform((x[row], y[row])) for row in rows}
+    around = np.flatnonzero(marked)[:MANY]
+    half = 3.0 * pixels  # of a marker
+    points = ax.transData.transform(np.column_stack([x[around], y[around]]))
+    taken = [(a - half, b - half, a + half, b + half) for a, b in points]
+    for row, centre in centres.items():
+        name = row_name(labels, row)
+        wide, high = NAME_SIZE * pixels * 0.64 * len(name), NAME_SIZE * pixels * 1.15
+        for side, share, dx, dy in PLACES:
+            left = centre[0] + dx * pixels - share * wide
+            bottom = centre[1] + dy * pixels - high / 2
+            box = (left, bottom, left + wide, bottom + high)
+            inside = frame.x0 <= box[0] and box[2] <= frame.x1
+            inside = inside and frame.y0 <= box[1] and box[3] <= frame.y1
+            if inside and not any(_overlap(box, other) for other in taken):
+                ax.annotate(
+                    name,
+                    (x[row], y[row]),
+                    xytext=(dx, dy),
+                    textcoords="offset points",
+                    ha=side,
+                    va="center",
+                    fontsize=NAME_SIZE,
+                )
+                taken.append(box)
+                break
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def two_groups(
+    ax: Axes, x: FloatArray, y: FloatArray, flagged: BoolArray, words: tuple[str, str]
+) -> None:
+    """Points within a threshold and beyond it, each group with its colour, marker and size."""
+    crowd = len(x) > MANY
+    looks: tuple[tuple[str, str, float], ...] = ((BLUE, "o", 12), (ORANGE, "^", 30))
+    for chosen, word, (colour, marker, area) in zip((~flagged, flagged), words, looks, strict=True):
+        label = f"{int(chosen.sum()):,} {word}"
+        ax.scatter(
+            x[chosen],
+            y[chosen],
+            s=area / (4 if crowd else 1),
+            color=colour,
+            marker=marker,
+            alpha=0.75,
+            lw=0,
+            label=label,
+            rasterized=crowd,
         )
 
 

@@ -48,8 +48,8 @@ class TopKResult:
     helpful: Ranking
     harmful: Ranking
 
-    def of(self, test: int = 0, output: int | None = None) -> list[tuple[IntArray, FloatArray]]:
-        """Rows and values (k,) of one test row: helpful ones, then harmful ones.
+    def of(self, test: int = 0, output: int | None = None) -> TopKResult:
+        """One test row's: rows and values are (k,).
 
         ``output`` counts the predictions of a test row where there are several.
 
@@ -67,7 +67,8 @@ class TopKResult:
         if output is not None and not 0 <= output < shape[2]:
             raise InputError(f"output={output!r} must be 0 to {shape[2] - 1}")
         at = (test,) if output is None else (test, slice(None), output)
-        return [(end.rows[at], end.values[at]) for end in (self.helpful, self.harmful)]
+        ends = (self.helpful, self.harmful)
+        return TopKResult(*(Ranking(end.rows[at], end.values[at]) for end in ends))
 
     def plot(
         self,
@@ -85,8 +86,8 @@ class TopKResult:
         """
         from fastinfluence.plots.ranking import REMOVAL, two_ends
 
-        ends = self.of(test, output)
-        return two_ends(*ends, labels, REMOVAL if quantity is None else quantity, unit, ax)
+        words = REMOVAL if quantity is None else quantity
+        return two_ends(self.of(test, output), labels, words, unit, ax)
 
 
 @dataclass(frozen=True)
