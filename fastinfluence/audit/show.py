@@ -61,7 +61,7 @@ def as_json(result: Audit, top: int, files: dict[str, str]) -> str:
         "suspicious": [_record(result, i) for i in result.most_suspicious(top)],
         "harmful": [_record(result, i) for i in result.most_harmful(top)],
     }
-    return json.dumps(_plain(summary), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain(summary), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def flow(items: Iterable[str], width: int, indent: int, gap: str = " ") -> list[str]:
@@ -113,12 +113,31 @@ def _unit(result: Audit) -> str:
 
 
 def _rows(result: Audit, chosen: IntArray, width: int, n_lines: int) -> Iterator[str]:
-    """A line of aligned scores for each row, its own values below."""
-    target, names = result.target, result.table.column_names
+    """A line of scores for each row, its own values below."""
+    target = result.target
     label = f"P({target.positive})" if target.task == "classify" else "predicted"
     heads = ["row", target.name, label, "loss", "self-infl.", "harm"]
     body = [_numbers(result, int(i)) for i in chosen]
     limits = [12, width - 64, 12, 10, 10, 10]  # and two blanks between
+    places = [int(target.rows[i]) for i in chosen]
+    return ranking(heads, body, limits, own_values(result.table, target.name, places), n_lines)
+
+
+def own_values(table: Any, target: str, places: Iterable[int]) -> list[dict[str, Any]]:
+    """The values of some rows of a table, the target's left out."""
+    found = [table.slice(place, 1).to_pylist()[0] for place in places]
+    return [{name: value for name, value in row.items() if name != target} for row in found]
+
+
+def ranking(
+    heads: list[str],
+    body: list[list[str]],
+    limits: list[int],
+    values: list[dict[str, Any]],
+    n_lines: int,
+) -> Iterator[str]:
+    """A line of aligned cells for each row, none wider than its limit, its own values below."""
+    width = sum(limits) + 2 * (len(limits) - 1)
     table = [
         [shortened(cell(c), limit) for c, limit in zip(line, limits, strict=True)]
         for line in [heads, *body]
@@ -127,8 +146,7 @@ def _rows(result: Audit, chosen: IntArray, width: int, n_lines: int) -> Iterator
     for place, line in enumerate(table):
         yield "  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True))
         if place:
-            values = result.table.slice(int(target.rows[chosen[place - 1]]), 1).to_pylist()[0]
-            pairs = [_pair(name, values[name]) for name in names if name != target.name]
+            pairs = [_pair(name, value) for name, value in values[place - 1].items()]
             yield from _values(pairs, width, n_lines)
 
 
@@ -172,12 +190,12 @@ def _record(result: Audit, i: int) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value that JSON can hold; NaN and infinity become null, dates and the rest text."""
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):

@@ -10,6 +10,7 @@ line style says the same once more.
 from fastinfluence.plots.agreement import predicted_against_actual
 from fastinfluence.plots.curves import accuracy_curve, label_repair_curve
 from fastinfluence.plots.images import helpful_and_harmful_images
+from fastinfluence.plots.indices import NAMES as DIAGNOSTICS
 from fastinfluence.plots.indices import index_plot
 from fastinfluence.plots.leverage import leverage_against_residual
 from fastinfluence.plots.ranking import falloff, influence_ranking
@@ -18,6 +19,7 @@ from fastinfluence.plots.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 
 __all__ = [
     "BLUE",
+    "DIAGNOSTICS",
     "GREEN",
     "GREY",
     "ORANGE",

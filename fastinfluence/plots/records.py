@@ -160,7 +160,7 @@ def _draw(lines: list[list[str]], n_helpful: int, foot: str, ax: Axes | None) ->
 
 def _fitting(ax: Axes, letters: int, height: int) -> float:
     """The font size at which so many letters and lines fit into the Axes."""
-    points = ax.get_window_extent().size * (72 / ax.figure.dpi)
+    points = np.array(ax.get_window_extent().size) * (72 / ax.figure.dpi)
     return float(np.clip(min(points / (LETTER * letters, LINE * height)), SMALLEST, SIZE))
 
 
