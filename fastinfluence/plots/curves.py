@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 STYLES = (("-", BLUE, "o"), ("--", ORANGE, "^"), ("-.", GREEN, "s"), (":", PURPLE, "D"))
 """Line, colour and marker of the first four curves; then they come round again."""
+DODGE = 0.012
+"""Shift between bars at the same share, so that none hides another; a part of the axis."""
 
 
 def label_repair_curve(scores: Mapping[str, Any], wrong: Any, ax: Axes | None = None) -> Axes:
@@ -118,7 +120,8 @@ def accuracy_curve(
             "linestyle": line,
             "markersize": 4.5,
         }
-        ax.errorbar(x, mean, spread, label=plain(name), capsize=2, elinewidth=0.8, **style)
+        beside = 0.0 if spread is None else DODGE * np.ptp(x) * (place - (len(accuracy) - 1) / 2)
+        ax.errorbar(x + beside, mean, spread, label=plain(name), capsize=2, elinewidth=0.8, **style)
     if clean is not None:
         ax.axhline(100.0 * clean, color=GREY, linestyle=(0, (1, 2)), label="every label right")
     ax.set_xlabel("rows checked and repaired, highest score first (% of all rows)")

@@ -134,14 +134,22 @@ def _draw(lines: list[list[str]], n_helpful: int, foot: str, ax: Axes | None) ->
     ax.set_axis_off()
     ax.set_title("Training rows that help and harm one prediction", fontsize="medium")
     style: dict[str, Any] = {"family": "monospace", "fontsize": size, "va": "center"}
-    for kind, colour, first, last in (
-        ("helpful: without it the loss rises", BLUE, 2, 2 + n_helpful),
-        ("harmful: it falls", ORANGE, 2 + n_helpful, len(widths)),
-    ):
+    groups = (
+        ("helpful", "without it the loss rises", BLUE, 2, 2 + n_helpful),
+        ("harmful", "without it the loss falls", ORANGE, 2 + n_helpful, len(widths)),
+    )
+    roomy = all(ends[g[4] - 1] - ends[g[3] - 1] > len(f"{g[0]}: {g[1]}") + 1 for g in groups)
+    for kind, meaning, colour, first, last in groups:
         if last > first:
             left, right = ends[first - 1] + 1, ends[last - 1]
-            word = kind if len(kind) <= right - left else kind.split(":")[0]
-            ax.text(left, 0.6, word, color=colour, weight="bold", **style)
+            ax.text(
+                left,
+                0.6,
+                f"{kind}: {meaning}" if roomy else kind,
+                color=colour,
+                weight="bold",
+                **style,
+            )
             dash = "-" if first == 2 else "--"
             ax.plot([left, right], [1.1, 1.1], dash, color=colour, lw=1.5)
     for i, line in enumerate(lines):
