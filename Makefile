@@ -14,6 +14,7 @@ DEMO_ARGS ?=
 BENCH_ARGS ?=
 BLAS_THREADS ?= 1
 PEERS_ARGS ?=
+GPU_ARGS ?=
 BASE ?=
 TORCH ?=
 
@@ -28,7 +29,7 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types docs bench bench-quick bench-compare budgets bench-peers generate clean clean-venv
+.PHONY: help demo test lint format types docs gpu bench bench-quick bench-compare budgets bench-peers generate clean clean-venv
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -123,6 +124,10 @@ $(PEERS_VENV)/.made: $(VENV)/.made pyproject.toml $(CONSTRAINTS)
 
 bench-peers: $(PEERS_VENV)/.made  ## measure beside other libraries, write docs/peers.md (PEERS_ARGS=--quick)
 	@$(PEERS_VENV)/bin/python -m benchmarks.peers $(PEERS_ARGS)
+
+gpu: export OPENBLAS_NUM_THREADS := $(BLAS_THREADS)
+gpu: $(VENV)/.test  ## on a machine with an NVIDIA GPU: its tests, errors and times, into docs/gpu.md
+	@$(PY) benchmarks/gpu.py $(GPU_ARGS)
 
 generate: $(VENV)/.dev  ## derive the shipped programs again from the table of losses
 	@$(PY) -m fastinfluence.spec.derive

@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from fastinfluence.errors import (
+    DeviceError,
     FastInfluenceError,
     FastInfluenceWarning,
     InputError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fastinfluence import rows, solvers, targets
     from fastinfluence.attacks import attack
     from fastinfluence.influence import Influence
+    from fastinfluence.influence.loading import load
     from fastinfluence.sinks import ParquetScores, ParquetSink, TopK, Total
     from fastinfluence.spec import activations, families, losses
     from fastinfluence.spec.loss import Loss
@@ -49,6 +51,7 @@ _PLACES = {
     "activations": "fastinfluence.spec.activations",
     "attack": "fastinfluence.attacks:attack",
     "families": "fastinfluence.spec.families",
+    "load": "fastinfluence.influence.loading:load",
     "losses": "fastinfluence.spec.losses",
     "rows": "fastinfluence.rows",
     "solvers": "fastinfluence.solvers",
@@ -76,6 +79,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "GLM",
     "MLP",
+    "DeviceError",
     "FastInfluenceError",
     "FastInfluenceWarning",
     "Influence",
@@ -95,6 +99,7 @@ __all__ = [
     "activations",
     "attack",
     "families",
+    "load",
     "losses",
     "rows",
     "solvers",

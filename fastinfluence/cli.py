@@ -38,6 +38,11 @@ COMMANDS = (
     ),
     Command("info", "versions, threads, cache folder, installed extras", "fastinfluence.info"),
     Command(
+        "score",
+        "score every row of a large table by its effect on the predictions of others",
+        "fastinfluence.score",
+    ),
+    Command(
         "validate",
         "compare predicted effects of leaving rows out with retraining",
         "fastinfluence.checks.validate",
@@ -75,8 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `fastinfluence info | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        return _fail(str(error) or "interrupted", INTERRUPTED)
     except (FastInfluenceError, OSError) as error:
         return _fail(str(error))
     except ModuleNotFoundError as error:

@@ -11,6 +11,8 @@ import numpy as np
 from fastinfluence.diagnostics import Diagnostics
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
+from fastinfluence.engines.streamed import of_blocks
+from fastinfluence.engines.sums import add
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.problem import TestRows
 from fastinfluence.progress import Progress, silent
@@ -20,6 +22,7 @@ from fastinfluence.removal.system import refuse_too_large
 from fastinfluence.residuals import row_outputs
 from fastinfluence.rows.base import Block
 from fastinfluence.solvers.base import Prepared
+from fastinfluence.streaming import block_weights, stream_of
 from fastinfluence.types import FloatArray, IntArray
 
 METHODS = ("newton", "exact")
@@ -143,7 +146,7 @@ def infinitesimal_jackknife(engine: Engine, prepared: Prepared, groups: Any = No
 
 def _gradient_moments(engine: Engine) -> tuple[FloatArray, FloatArray]:
     """Σ_i u_i and Σ_i u_i u_iᵀ of u_i = (w_i/W)·g_i, shapes (p,) and (p, p)."""
-    if not isinstance(engine, GLMEngine):
+    if not isinstance(engine, GLMEngine) or stream_of(engine.problem) is not None:
         return _moments_by_blocks(engine)
     problem, fold = engine.problem, engine.fold
     share = problem.w / problem.W
@@ -160,30 +163,35 @@ def _gradient_moments(engine: Engine) -> tuple[FloatArray, FloatArray]:
 
 def _moments_by_blocks(engine: Engine) -> tuple[FloatArray, FloatArray]:
     """The same from the rows' gradients, written out block by block."""
-    problem, p = engine.problem, engine.n_params
-    total, gram = np.zeros(p), np.zeros((p, p))
+    p, fold, rows = engine.n_params, engine.fold, of_blocks(engine)
 
-    def task(block: Block) -> int:
+    def task(block: Block) -> tuple[FloatArray, FloatArray]:
+        total, gram = np.zeros(p), np.zeros((p, p))
         for part in block.parts(p):
-            u = engine.block_gradients(part) + engine.fold
-            u *= (problem.w[part.rows] / problem.W)[:, None]
-            total[:] += u.sum(axis=0)
-            gram[:] += u.T @ u
-        return block.stop
+            u = rows.block_gradients(part) + fold
+            u *= (block_weights(rows.problem, part) / rows.problem.W)[:, None]
+            total += u.sum(axis=0)
+            gram += u.T @ u
+        return total, gram
 
-    problem.rows.map_reduce(task, lambda _, stop: stop, 1)
-    return total, gram
+    def both(
+        a: tuple[FloatArray, FloatArray], b: tuple[FloatArray, FloatArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        return add(a[0], b[0]), add(a[1], b[1])
+
+    return engine.problem.rows.map_reduce(task, both, 1)
 
 
 def _gradient_sums(engine: Engine, member: IntArray, count: int) -> FloatArray:
     """Σ of (w_i/W)·g_i over the rows of each cluster, shape (count, p)."""
-    problem, out = engine.problem, np.zeros((count, engine.n_params))
+    problem, rows = engine.problem, of_blocks(engine)
+    out = np.zeros((count, engine.n_params))
 
     def task(block: Block) -> int:
         for part in block.parts(engine.n_params):
-            at = part.rows
-            g = engine.block_gradients(part) + engine.fold
-            np.add.at(out, member[at], g * (problem.w[at] / problem.W)[:, None])
+            g = rows.block_gradients(part) + engine.fold
+            share = block_weights(problem, part) / problem.W
+            np.add.at(out, member[part.rows], g * share[:, None])
         return block.stop
 
     problem.rows.map_reduce(task, max, 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from fastinfluence.backend import numbers, on_device
 from fastinfluence.engines.base import Engine
 from fastinfluence.problem import Problem
 from fastinfluence.types import FloatArray, IntArray
@@ -18,8 +21,13 @@ def scales(engine: Engine) -> FloatArray:
 
     The diagonal's, or for a network Gauss–Newton's, which costs a pass.
     """
-    cheap = getattr(engine, "scales", None)
-    return np.abs(engine.diagonal()) if cheap is None else np.asarray(cheap())
+    cheap: Callable[[], FloatArray] | None = getattr(engine, "scales", None)
+    return np.abs(engine.diagonal()) if cheap is None else cheap()
+
+
+def _freeze(matrix: FloatArray) -> None:
+    if isinstance(matrix, np.ndarray):  # a device knows no read-only arrays
+        matrix.flags.writeable = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Gauge:
 
     def project(self, B: FloatArray) -> FloatArray:
         """B (p, t) without its part along the directions."""
-        out = np.array(B)
+        out: FloatArray = B.copy(order="K")
         blocks = self._blocks(out)
         blocks[self.rows] -= blocks[self.rows].mean(axis=1, keepdims=True)
         return out
@@ -73,7 +81,7 @@ class Gauge:
 
     def complete(self, matrix: FloatArray, sizes: FloatArray) -> None:
         """Give a dense (p, p) matrix these curvatures along the directions, in place."""
-        for j, size in zip(self.rows, sizes, strict=True):
+        for j, size in zip(numbers(self.rows), sizes, strict=True):
             first = self.start + j * self.K
             matrix[first : first + self.K, first : first + self.K] += size / self.K
 
@@ -108,6 +116,11 @@ class Curvature(LinearOperator):  # type: ignore[misc]
     def _adjoint(self) -> Curvature:
         return self
 
+    def matvec(self, v: FloatArray) -> FloatArray:
+        """H v for v (p,)."""
+        out: FloatArray = self._matvec(v) if on_device(v) else super().matvec(v)
+        return out
+
     def matmat(
         self, V: FloatArray, rows: IntArray | None = None, weights: FloatArray | None = None
     ) -> FloatArray:
@@ -123,12 +136,17 @@ class Curvature(LinearOperator):  # type: ignore[misc]
             rows are drawn uniformly. Penalty and damping are always added whole.
         """
         if rows is None:
-            out: FloatArray = super().matmat(V)
+            out: FloatArray = self._matmat(V) if on_device(V) else super().matmat(V)
             return out
         if weights is None:
             problem = self.engine.problem
             weights = problem.n_rows / (len(rows) * problem.W) * problem.w[rows]
         return self.engine.row_curvature.product(V, rows, weights) + self.shift[:, None] * V
+
+    @property
+    def xp(self) -> Any:
+        """The module of the arrays it multiplies, ``numpy`` or ``cupy``."""
+        return self.engine.problem.backend.xp
 
     @cached_property
     def shift(self) -> FloatArray:
@@ -148,9 +166,14 @@ class Curvature(LinearOperator):  # type: ignore[misc]
         if self._dense is None:
             out = self.engine.hessian()
             out[np.diag_indices_from(out)] += self.damping
-            out.flags.writeable = False
+            _freeze(out)
             self._dense = out
         return self._dense
+
+    def remember(self, matrix: FloatArray) -> None:
+        """Take a matrix for what :meth:`dense` would compute."""
+        matrix.flags.writeable = False
+        self._dense = matrix
 
     def floor(self) -> float:
         """A lower bound of the smallest eigenvalue, or 0 where none is known.
@@ -197,6 +220,6 @@ class Completed(Curvature):
             known = self._original._dense
             out = self.engine.hessian() if known is None else known.copy()
             self._gauge.complete(out, self._sizes)
-            out.flags.writeable = False
+            _freeze(out)
             self._dense = out
         return self._dense

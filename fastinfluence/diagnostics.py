@@ -6,43 +6,25 @@ step of the objective without row i (exact for squared loss), φ the dispersion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastinfluence.deletion import Deletion
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.progress import Progress, silent
-from fastinfluence.removal.leave_out import drift, newton_steps
-from fastinfluence.removal.sets import RemovalSets
-from fastinfluence.removal.system import SINGULAR, LeaveOutInverse, ShiftedInverse
 from fastinfluence.residuals import FIXED_DISPERSION, deviance_residuals, pearson_residuals
-from fastinfluence.solvers.factor import Factor
 from fastinfluence.tables import frame_of
 from fastinfluence.types import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLOCK_BYTES = 1 << 20
-"""Bytes of one block of Δ: small enough to stay in cache between its uses."""
 ROUNDING = 1e-9
 """Degrees of freedom for each row, and distances of a leverage from 1, below which is nothing."""
-KEEP_BYTES = 1 << 27
-"""Largest DFBETA that the one pass over the rows keeps for later."""
-
-
-@dataclass(frozen=True)
-class _PerRow:
-    """What one pass over the rows collects, each (n,)."""
-
-    leverage: FloatArray
-    spread: FloatArray  # x_iᵀA⁻¹x_i
-    cook: FloatArray  # Δ_iᵀAΔ_i
-    shift: FloatArray  # x_iᵀΔ_i
 
 
 class Diagnostics:
@@ -63,80 +45,12 @@ class Diagnostics:
 
     def __init__(self, engine: GLMEngine, progress: Progress = silent) -> None:
         self._engine = engine
-        self._progress = progress
-        self._shifted = ShiftedInverse(engine, engine.problem.w)
-        self._A = self._shifted.matrix(0.0)
-        self._factor = Factor(self._A)
-        self._rows = self._pass() if self._shifted.shifts else self._proportional_pass()
+        self._deletion = Deletion(engine, progress)
+        self._rows, dfbeta = self._deletion()
+        if dfbeta is not None:
+            self.__dict__["dfbeta"] = dfbeta  # what the cached property would compute again
         self.p_eff = float(self._rows.leverage.sum())
         self.dispersion = self._dispersion()
-
-    # -- the pass ----------------------------------------------------------------------
-
-    @property
-    def _block_rows(self) -> int:
-        return max(1, BLOCK_BYTES // (8 * self._engine.n_params))
-
-    def _steps(self) -> Iterator[tuple[slice, LeaveOutInverse, FloatArray]]:
-        """Blocks of rows with their leave-out matrices and Δ (p, b)."""
-        n = self._engine.problem.n_rows
-        for start in range(0, n, self._block_rows):
-            at = slice(start, min(start + self._block_rows, n))
-            rows = np.arange(at.start, at.stop)
-            sets = RemovalSets(rows, np.arange(len(rows) + 1))
-            inverse = LeaveOutInverse(self._engine, self._shifted, sets)
-            delta = -newton_steps(self._engine, inverse, sets)
-            delta[:, inverse.singular] = np.nan
-            yield at, inverse, delta
-            self._progress("diagnostics", at.stop, n)
-
-    def _pass(self) -> _PerRow:
-        engine = self._engine
-        out = _PerRow(*(np.empty(engine.problem.n_rows) for _ in range(4)))
-        c = engine.problem.w * engine.d2
-        n, p = engine.problem.n_rows, engine.n_params
-        kept = np.empty((n, p)) if 8 * n * p <= KEEP_BYTES else None
-        for at, inverse, delta in self._steps():
-            X = inverse.design
-            if kept is not None:
-                kept[at] = delta.T
-            out.spread[at] = np.einsum("ij,ji->i", X, self._factor.solve(X.T))
-            out.leverage[at] = c[at] * out.spread[at]
-            out.cook[at] = np.einsum("ji,ji->i", delta, self._A @ delta)
-            out.shift[at] = np.einsum("ij,ji->i", X, delta)
-        if kept is not None:
-            self.__dict__["dfbeta"] = kept  # what the cached property would compute again
-        return out
-
-    def _proportional_pass(self) -> _PerRow:
-        """The same where no penalty shifts: Δ_i = a_i z_i + b_i u, z_i = A⁻¹x_i, all in z and u.
-
-        u = A⁻¹W(fold − ∇R) is zero at the optimum.
-        """
-        engine, A = self._engine, self._factor
-        problem, n = engine.problem, engine.problem.n_rows
-        u = A.solve(drift(engine)[:, None])[:, 0]
-        u_norm = float(u @ self._A @ u)
-        out = _PerRow(*(np.empty(n) for _ in range(4)))
-        kept = np.empty((n, len(u))) if 8 * n * len(u) <= KEEP_BYTES else None
-        for start in range(0, n, self._block_rows):
-            at = slice(start, min(start + self._block_rows, n))
-            X, w = engine.design(problem.rows.take(at)), problem.w[at]
-            Z, along, c = A.solve(X.T), X @ u, w * engine.d2[at]
-            spread = np.einsum("ij,ji->i", X, Z)
-            pivot = 1.0 - c * spread
-            pivot[np.abs(pivot) < SINGULAR] = np.nan
-            a, b = -w * (engine.d1[at] + c * along) / pivot, -w
-            out.spread[at], out.leverage[at] = spread, c * spread
-            out.shift[at] = a * spread + b * along
-            out.cook[at] = a * (a * spread + 2 * b * along) + b * b * u_norm
-            if kept is not None:
-                np.multiply(Z.T, a[:, None], out=kept[at])
-                kept[at] += np.multiply.outer(b, u)
-            self._progress("diagnostics", at.stop, n)
-        if kept is not None:
-            self.__dict__["dfbeta"] = kept
-        return out
 
     def _dispersion(self) -> float:
         loss = self._engine.problem.spec.loss
@@ -235,15 +149,12 @@ class Diagnostics:
     @cached_property
     def dfbeta(self) -> FloatArray:
         """Δ_i = θ − θ₋ᵢ, shape (n, p): full minus deleted, the opposite of a removal."""
-        out = np.empty((self._engine.problem.n_rows, self._engine.n_params))
-        for at, _, delta in self._steps():
-            out[at] = delta.T
-        return out
+        return self._deletion.dfbeta()
 
     @property
     def dfbetas(self) -> FloatArray:
         """Δ_ij/√(φ₋ᵢ (A⁻¹)_jj), shape (n, p)."""
-        spread = np.diagonal(self._factor.solve(np.eye(self._engine.n_params)))
+        spread = np.diagonal(self._deletion.factor.solve(np.eye(self._engine.n_params)))
         out = self.dfbeta / np.sqrt(self._dispersion_without)[:, None]
         out /= np.sqrt(spread)
         return np.asarray(out)

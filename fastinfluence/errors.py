@@ -33,5 +33,9 @@ class UnsupportedError(FastInfluenceError, ValueError):
     """A valid request that this library does not support, named with what to do instead."""
 
 
+class DeviceError(FastInfluenceError, RuntimeError):
+    """``device="cuda"`` cannot run here: what is missing or too small, and how to get it."""
+
+
 class FastInfluenceWarning(UserWarning):
     """A result is usable, but rests on something the caller should know."""

@@ -16,8 +16,8 @@ from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, silent
 from fastinfluence.search import gradient_norm, line_search
 from fastinfluence.solvers.base import Solver
+from fastinfluence.solvers.carried import chosen, prepare
 from fastinfluence.solvers.cg import CG
-from fastinfluence.solvers.choose import choose
 from fastinfluence.spec.mlp import MLP
 from fastinfluence.spec.oracle import Oracle
 from fastinfluence.types import BoolArray, FloatArray
@@ -143,7 +143,7 @@ class _Newton:
         if not np.any(side):
             return np.zeros(len(side))
         try:
-            step = self._solver(operator, last).prepare(operator).apply(side)[:, 0]
+            step = prepare(self._solver(operator, last), operator).apply(side)[:, 0]
         except SolverError:  # negative curvature, or CG out of steps: scaled steepest descent
             step, self._chosen = np.zeros(len(side)), None
         if float(step @ engine.gradient) > 0:
@@ -155,7 +155,7 @@ class _Newton:
         if self._given is not None:
             return self._given
         if not isinstance(self._chosen, CG):  # the search costs products: once is enough for CG
-            self._chosen = choose(operator, n_sides=1).solver
+            self._chosen = chosen(operator, n_sides=1).solver
         if last or not isinstance(self._chosen, CG):
             return self._chosen
         fall = gradient_norm(operator.engine) / self._start

@@ -10,7 +10,7 @@ from importlib import metadata
 
 # Imported name -> distribution, where the two differ.
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "cupy": "cupy-cuda13x"}
-OF_DEVELOPERS = ("test", "peers", "docs", "dev")
+OF_DEVELOPERS = ("test", "cuda-compile", "peers", "docs", "dev")
 
 
 def extra_of(module: str) -> str | None:
@@ -60,13 +60,16 @@ def _versions() -> dict[str, str]:
 
 
 def _machine() -> dict[str, str]:
+    from fastinfluence.backend import device_name
     from fastinfluence.kernels import cache
+    from fastinfluence.kernels.cuda.launcher import missing
     from fastinfluence.rows.base import available_threads
 
-    kept = cache.status()
+    kept, lacking = cache.status(), missing()
     return {
         "platform": platform.platform(),
         "threads": f"{available_threads()} of {os.cpu_count()} processors",
+        "device": device_name() if lacking is None else f'no device="cuda": {lacking}',
         "cache": str(kept.folder) if kept.persistent else f"none: {kept.note}",
     }
 

@@ -8,12 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from fastinfluence.backend import adopted, to_host
 from fastinfluence.errors import InputError
 from fastinfluence.rows.base import Block, Rows
+from fastinfluence.spec.mlp import MLP
+from fastinfluence.spec.models import GLM
+from fastinfluence.spec.oracle import Oracle
 from fastinfluence.tables import as_vector
 from fastinfluence.types import FloatArray, IntArray
 
 MAX_LISTED = 5
+
+
+def check_spec(spec: Any) -> None:
+    """InputError for what is no specification of a model."""
+    if not isinstance(spec, GLM | MLP | Oracle):
+        raise InputError(
+            f"spec is a {type(spec).__name__}: pass fi.GLM(...), fi.MLP(...) or fi.Oracle(...)"
+        )
 
 
 def check_finite_rows(rows: Rows, names: Sequence[str], what: str, n_threads: int) -> None:
@@ -23,7 +35,8 @@ def check_finite_rows(rows: Rows, names: Sequence[str], what: str, n_threads: in
         found = block.X.first_not_finite()
         return None if found is None else (block.start + found[0], *found[1:])
 
-    found = rows.map_reduce(first_bad, lambda a, b: a if a is not None else b, n_threads)
+    given: Rows = getattr(rows, "given", rows)  # read where they lie
+    found = given.map_reduce(first_bad, lambda a, b: a if a is not None else b, n_threads)
     if found is not None:
         row, column, value = found
         raise InputError(
@@ -79,7 +92,7 @@ def checked_weights(values: Any, n: int) -> FloatArray:
 def checked_theta(theta: Any, p: int, d: int, n_outputs: int = 1, layout: str = "") -> FloatArray:
     """The flat parameter vector, shape (p,); ``layout`` says of what, by default of a GLM."""
     try:
-        out = np.array(theta, dtype=np.float64)
+        out = np.array(to_host(adopted(theta)), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"theta is not numeric: {error}") from error
     if out.ndim != 1 or len(out) != p:
@@ -96,7 +109,7 @@ def checked_theta(theta: Any, p: int, d: int, n_outputs: int = 1, layout: str = 
 
 def checked_rows(rows: Any, n: int, what: str = "rows") -> IntArray:
     """Row positions as an index array; negative positions and boolean masks as in NumPy."""
-    given = np.atleast_1d(np.asarray(rows))
+    given = np.atleast_1d(np.asarray(to_host(adopted(rows))))
     if given.ndim != 1:
         raise InputError(f"{what} must have one dimension, not shape {given.shape}")
     if given.dtype.kind == "b":
@@ -156,7 +169,7 @@ def one_of(value: Any, allowed: Sequence[str], what: str) -> str:
 
 def finite_matrix(values: Any, what: str) -> FloatArray:
     """A finite float64 array of a caller's numbers."""
-    given = np.asarray(values)
+    given = np.asarray(to_host(adopted(values)))
     if given.dtype.kind == "c":
         raise InputError(f"{what} holds complex numbers: give real ones")
     try:

@@ -10,18 +10,19 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from fastinfluence.active_set import ActiveSet
-from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.errors import InputError
 from fastinfluence.fingerprints import of_arrays
 from fastinfluence.inputs import (
     check_finite_rows,
+    check_spec,
     checked_offset,
     checked_weights,
     listed,
-    one_of,
     positive_count,
 )
 from fastinfluence.kernel_space import KernelSpace
 from fastinfluence.labels import LabelCodec, Untouched
+from fastinfluence.placement import Placed, checked_device
 from fastinfluence.rows.base import Rows, available_threads
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.indexed import Indexed, IndexedRows, alike
@@ -34,7 +35,6 @@ from fastinfluence.spec.oracle import Oracle
 from fastinfluence.tables import Table, as_table, check_same_order, own_table
 from fastinfluence.types import FloatArray, IntArray
 
-DEVICES = ("cpu", "cuda")
 Spec: TypeAlias = GLM | MLP | Oracle
 
 
@@ -62,7 +62,7 @@ class TestRows:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(Placed):
     """Rows, encoded targets, weights and offset of one model.
 
     Attributes
@@ -136,12 +136,8 @@ class Problem:
         transform: Callable[[Any], Any] | None = None,
     ) -> Problem:
         """Check everything the caller gave; raise one clear InputError, or return a Problem."""
-        if not isinstance(spec, (GLM, MLP, Oracle)):
-            raise InputError(
-                f"spec is a {type(spec).__name__}: pass fi.GLM(...), fi.MLP(...) or fi.Oracle(...)"
-            )
-        if one_of(device, DEVICES, "device") != "cpu":
-            raise UnsupportedError('device="cuda" is not available in this version: use "cpu"')
+        check_spec(spec)
+        checked_device(device)
         threads = (
             available_threads() if n_threads is None else positive_count(n_threads, "n_threads")
         )
@@ -174,7 +170,7 @@ class Problem:
             library=table.library,
             n_threads=threads,
             transform=transform,
-        )
+        ).placed(device)
 
     @property
     def n_rows(self) -> int:
@@ -199,7 +195,8 @@ class Problem:
     @cached_property
     def l2(self) -> FloatArray:
         """The penalty of each parameter in the spec's reduction, shape (p,)."""
-        return self.spec.l2_vector(self.rows.n_features, self.n_outputs)
+        l2 = self.spec.l2_vector(self.rows.n_features, self.n_outputs)
+        return cast("FloatArray", self.backend.array(l2))
 
     @property
     def mean_form(self) -> bool:
@@ -253,15 +250,17 @@ class Problem:
             raise InputError("the model was trained with an offset: give offset_test too")
         offset = self.no_offset(t)
         if offset_test is not None:
-            offset = checked_offset(offset_test, t, self.n_outputs, "offset_test")
-        y = None if y_test is None else self.codec.encode(y_test, t, "y_test")
+            given = checked_offset(offset_test, t, self.n_outputs, "offset_test")
+            offset = self.backend.array(given)
+        y = None if y_test is None else self.backend.array(self.codec.encode(y_test, t, "y_test"))
         if isinstance(self.y, Indexed) and self.y.X is None:  # an oracle whose rows have no targets
             y = cast("FloatArray", self.y)
         return TestRows(X, y, offset, inputs)
 
     def no_offset(self, t: int) -> FloatArray:
         """Zeros in the shape of t rows' offsets: (t,), or (t, K) for K predictions a row."""
-        return np.zeros(t if self.n_outputs == 1 else (t, self.n_outputs))
+        shape = t if self.n_outputs == 1 else (t, self.n_outputs)
+        return cast("FloatArray", self.backend.xp.zeros(shape))
 
     def features(self, X: Any, what: str = "X_test") -> tuple[Features, FloatArray | None]:
         """Check the caller's rows and turn them into this model's columns.
@@ -270,7 +269,7 @@ class Problem:
         """
         if self.space is not None:
             inputs = self.space.inputs(X, what)
-            return as_rows(self.space.features(inputs)).take(slice(None)), inputs
+            return self.here(as_rows(self.space.features(inputs))), inputs
         if isinstance(self.spec, Oracle):
             own = X if self.transform is None else self.transform(X)
             return alike(own, self.rows.take(slice(0, 1)).native(), what), None
@@ -281,7 +280,7 @@ class Problem:
                 f"{self.rows.n_features}"
             )
         check_finite_rows(rows, self.feature_names, what, 1)
-        return rows.take(slice(None)), None
+        return self.here(rows), None
 
     def _test_table(self, X: Any, what: str) -> Table:
         if self.transform is not None:

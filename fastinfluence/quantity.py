@@ -10,6 +10,7 @@ import numpy as np
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.rows.base import Block
+from fastinfluence.rows.columns import at_block
 from fastinfluence.types import FloatArray
 
 
@@ -67,5 +68,5 @@ def along_rows(engine: GLMEngine, v: FloatArray) -> FloatArray:
 def sum_of_rows(engine: GLMEngine, c: FloatArray) -> FloatArray:
     """Σ_i c_i x_i, shape (p,), the intercept's one included."""
     return engine.problem.rows.map_reduce(
-        lambda block: block.X.transposed(c[block.rows], engine.n_params), np.add, 1
+        lambda block: block.X.transposed(at_block(c, block), engine.n_params), np.add, 1
     )

@@ -14,7 +14,8 @@ from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.overlay import OverlayRows
 from fastinfluence.search import gradient_norm
 from fastinfluence.solvers.base import Prepared
-from fastinfluence.solvers.choose import choose
+from fastinfluence.solvers.carried import chosen, prepare
+from fastinfluence.streaming import stream_of, with_replaced
 from fastinfluence.types import FloatArray, IntArray
 
 MAX_STEPS = 25
@@ -33,6 +34,8 @@ def with_rows_replaced(problem: Problem, rows: IntArray, new: TestRows) -> Probl
 
     ``new`` holds encoded labels; where it has none the rows keep theirs.
     """
+    if stream_of(problem) is not None:
+        return with_replaced(problem, rows, new.X, new.y)
     y = problem.y
     if new.y is not None:
         y = problem.y.copy()
@@ -71,7 +74,7 @@ class NearbyInverse:
     def _apply(self, b: FloatArray) -> FloatArray:
         if self._prepared is None:
             operator = Curvature(self._engine, self._damping)
-            self._prepared = choose(operator).solver.prepare(operator)
+            self._prepared = prepare(chosen(operator).solver, operator)
         return self._prepared.apply(b[:, None])[:, 0]
 
     def solve(self, engine: Engine, b: FloatArray, rtol: float) -> FloatArray:

@@ -10,23 +10,23 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from fastinfluence.backend import backend_of, contiguous, namespace, to_host
 from fastinfluence.curvature import Curvature
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.streamed import of_blocks
 from fastinfluence.errors import InputError, UnsupportedError
-from fastinfluence.kernels.cpu import scores as kernels
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.rows.base import Block
-from fastinfluence.sinks import Sink
-from fastinfluence.sinks.base import Collector
+from fastinfluence.sinks import Sink, result_bytes
+from fastinfluence.sinks.base import Collector, opened
 from fastinfluence.sinks.units import collect_units
 from fastinfluence.solvers.base import Prepared, Solver
 from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.gauge import inverse_root_of
 from fastinfluence.solvers.sketch import normal_draws
 from fastinfluence.spec.models import GLM
-from fastinfluence.streaming import block_weights, stream_of
+from fastinfluence.streaming import block_weights, reserve, stream_of
 from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
@@ -68,7 +68,7 @@ class Scale:
         return self._of(block_weights(self.problem, block))
 
     def _of(self, w: FloatArray) -> FloatArray:
-        return w / self.problem.W if self.effect == "removal" else -np.ones(len(w))
+        return w / self.problem.W if self.effect == "removal" else -np.ones_like(w)
 
 
 def stream_scores(
@@ -84,6 +84,11 @@ def stream_scores(
     ``direct`` (t, n) is the derivative of each quantity with respect to each row's sample
     weight at fixed theta, for quantities that hold the weights themselves.
     """
+    device = getattr(engine, "device", None)
+    if device is not None:  # a view: the pass runs there
+        up = device.problem.backend.array
+        through = None if direct is None else up(direct)
+        return to_host(stream_scores(device, up(S), effect, sink, through, progress))
     scale, rows = Scale.of(effect, engine), of_blocks(engine)
 
     W = engine.problem.W
@@ -115,8 +120,9 @@ def _stream(
     It is called with parts of blocks, of ``numbers`` float64 a row and ``at_least`` so many rows.
     """
     problem, n = engine.problem, engine.problem.n_rows
+    reserve(problem, result_bytes(sink, len(shift), n), f"{phase} of all {n} rows in memory")
     sign = 1.0 if scale.effect == "removal" else -1.0
-    with closing(sink.open(len(shift), n, sign)) as collector:
+    with closing(opened(sink, len(shift), n, sign, problem.backend)) as collector:
         own = replace(scale, problem=of_blocks(engine).problem)
         fill = partial(_fill, raw, shift, own, numbers, at_least)
         stream = stream_of(problem)
@@ -175,28 +181,28 @@ def self_influence(
     """Every row's effect on its own loss, scale_i · ∇l_iᵀ H⁻¹ g_i, into the sink with t = 1."""
     scale, rows = Scale.of(effect, engine), of_blocks(engine)
     from_fold, root = prepared.apply(engine.fold[:, None]), inverse_root_of(prepared)
+    none = engine.problem.backend.xp.zeros(1)
     if root is not None:
         sides = np.concatenate([root, from_fold], axis=1)
         numbers, own = sides.shape[1], partial(_along_root, rows, sides)
-        return _stream(
-            engine, own, np.zeros(1), scale, sink, "self-influence", numbers, progress=progress
-        )
+        return _stream(engine, own, none, scale, sink, "self-influence", numbers, progress=progress)
 
     def raw(part: Block) -> FloatArray:
         own: FloatArray = rows.block_gradients(part)
-        solved = prepared.apply(np.ascontiguousarray(own.T))
+        solved = prepared.apply(contiguous(own.T))
         quadratic = np.einsum("ij,ji->i", own, solved)
-        return np.asarray(quadratic + own @ from_fold[:, 0])[None]
+        out: FloatArray = quadratic + own @ from_fold[:, 0]
+        return out[None]
 
     p = engine.n_params
-    return _stream(engine, raw, np.zeros(1), scale, sink, "self-influence", p, SIDES, progress)
+    return _stream(engine, raw, none, scale, sink, "self-influence", p, SIDES, progress)
 
 
 def _along_root(rows: Any, sides: FloatArray, part: Block) -> FloatArray:
     """∇l_iᵀH⁻¹g_i of a block's rows, shape (1, b): ‖Rᵀ∇l_i‖², and the last side for the fold."""
     dots: FloatArray = rows.row_dot(part, sides)
-    out = np.empty((1, dots.shape[1]))
-    kernels.square_sums(dots[:-1], out[0])
+    out: FloatArray = namespace(dots).empty((1, dots.shape[1]))
+    backend_of(dots).kernels.scores.square_sums(dots[:-1], out[0])
     out[0] += dots[-1]
     return out
 
@@ -228,7 +234,7 @@ def sketched_self_influence(
     """:func:`self_influence` from k solves instead of n; the penalty's term is not estimated."""
     scale = Scale.of(effect, engine)[:]
     n, done = engine.problem.n_rows, 0
-    quadratic, along = np.zeros(n), np.zeros(n)
+    quadratic, along = (engine.problem.backend.xp.zeros(n) for _ in range(2))
     fold = prepared.apply(engine.fold[:, None])
     for draws in normal_draws(operator, prepared, k, seed):
         _add_squares(engine, np.concatenate([draws, fold], axis=1), quadratic, along)

@@ -44,9 +44,9 @@ def starting_point(problem: Problem, seed: int | None = None) -> FloatArray:
         raise InputError("seed draws the starting weights of an MLP: a GLM starts from zeros")
     low, high = problem.spec.loss.f_domain
     theta: FloatArray = np.zeros(problem.n_params)
-    problem = sampled(problem, SAMPLE)
     if math.isinf(low) and math.isinf(high):
         return theta
+    problem = sampled(problem, SAMPLE)
     constant = _best_constant(problem, low, high)
     offset = np.zeros(problem.n_rows) if problem.offset is None else problem.offset
     if problem.spec.fit_intercept:

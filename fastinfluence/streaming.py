@@ -9,16 +9,18 @@ from typing import Any, cast
 import numpy as np
 
 from fastinfluence.errors import InputError
-from fastinfluence.inputs import positive_count
+from fastinfluence.inputs import check_spec, one_of, positive_count
+from fastinfluence.placement import DEVICES
 from fastinfluence.problem import Problem, Spec
 from fastinfluence.progress import Progress, silent
 from fastinfluence.rows.base import Block, Rows, available_threads
 from fastinfluence.rows.columnar import held
 from fastinfluence.rows.columns import PerRow
+from fastinfluence.rows.features import Features
 from fastinfluence.rows.gathered import column
 from fastinfluence.rows.sources import as_rows
 from fastinfluence.rows.stream import StreamRows
-from fastinfluence.rows.tables import StreamTable
+from fastinfluence.rows.stream_tables import StreamTable
 from fastinfluence.spec.oracle import Oracle
 from fastinfluence.surveys import read_table, refuse_extras, refuse_kind
 from fastinfluence.types import FloatArray, IntArray
@@ -39,7 +41,8 @@ def build(
         if y is None and not isinstance(spec, Oracle):
             raise InputError("y is needed: one target for each row of X")
         return Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
-    if device != "cpu":
+    check_spec(spec)
+    if one_of(device, DEVICES, "device") != "cpu":
         refuse_kind(f'device="{device}"')
     if isinstance(spec, Oracle):
         refuse_kind("an oracle")
@@ -106,17 +109,30 @@ def of_block(common: Problem, block: Block) -> Problem:
 
 
 def sampled(problem: Problem, most: int) -> Problem:
-    """A streamed problem's first rows as one in memory; any other is handed back as it is."""
+    """A streamed problem's first rows, as far as max_memory has room, as one in memory."""
     stream = stream_of(problem)
     if stream is None:
         return problem
-    block = stream.gather(np.arange(min(most, stream.n_rows)))
+    block = stream.gather(np.arange(min(most, stream.n_rows, max(1, stream.most_rows))))
     return replace(of_block(problem, block), first_row=0)
 
 
 def block_weights(problem: Problem, block: Block) -> FloatArray:
     """Weights of a block's rows, shape (b,)."""
     return problem.w[block.rows] if block.values is None else block.values.w
+
+
+def with_replaced(problem: Problem, rows: IntArray, X: Features, y: FloatArray | None) -> Problem:
+    """A streamed problem with others in the place of some distinct rows."""
+    changed = cast("StreamRows", problem.rows).replaced(rows, X, y)
+    return replace(problem, rows=cast("Rows", changed), **_columns(changed))
+
+
+def reserve(problem: Problem, n_bytes: int, what: str) -> None:
+    """UnsupportedError where a streamed problem's max_memory has no room for so much."""
+    stream = stream_of(problem)
+    if stream is not None:
+        stream.reserve(n_bytes, what)
 
 
 def without_weight(problem: Problem, rows: IntArray) -> Problem:

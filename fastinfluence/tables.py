@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastinfluence.backend import adopted, on_device, to_host
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.sparse import as_csr
 from fastinfluence.types import FloatArray
@@ -37,6 +38,10 @@ def as_table(X: Any, what: str = "X") -> Table:
     """
     if isinstance(X, Table):
         return X
+    X = adopted(X)
+    if on_device(X):
+        values = _numeric(X, what)
+        return Table(values, tuple(f"x{j}" for j in range(values.shape[1])), library="cupy")
     if hasattr(X, "tocsr"):
         values = as_csr(X, what)
         return Table(values, tuple(f"x{j}" for j in range(values.shape[1])))
@@ -140,7 +145,7 @@ def frame_of(columns: dict[str, Any], labels: Sequence[Any] | None, library: str
     """A data frame of the library the caller uses; pandas where the caller gave arrays."""
     import narwhals as nw
 
-    backend: Any = "pandas" if library == "numpy" else library
+    backend: Any = "pandas" if library in ("numpy", "cupy") else library
     try:
         frame = nw.from_dict(columns, backend=backend).to_native()
     except ImportError as error:
@@ -154,6 +159,7 @@ def frame_of(columns: dict[str, Any], labels: Sequence[Any] | None, library: str
 
 def as_vector(values: Any, what: str) -> np.ndarray[Any, Any]:
     """A one-dimensional array from a list, array, or a Series of any of the frame libraries."""
+    values = to_host(adopted(values))
     if isinstance(values, np.ndarray):
         out: np.ndarray[Any, Any] = values
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +41,17 @@ def pages() -> list[Path]:
 PAGES = [page for page in pages() if python_blocks(page.read_text(encoding="utf-8"))]
 
 
-NEEDS = {"torch.md": "torch", "jax.md": "jax"}
+def device() -> AbstractContextManager[object]:
+    """Return a device for the page about them: the stand-in of tests/cuda."""
+    from cuda.host_module import compiler
+    from cuda.standin import installed
+
+    if compiler() is None:
+        pytest.skip("g++ is not installed: it runs the CUDA kernels on the CPU")
+    return installed()
+
+
+NEEDS = {"torch.md": "torch", "jax.md": "jax", "dask.md": "distributed"}
 """Pages that need more than the tests do."""
 
 
@@ -51,7 +62,8 @@ def test_every_block_runs(page, tmp_path, monkeypatch):
         pytest.importorskip(needed, reason=f"{page.name} needs {needed}, which is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    run_page(python_blocks(page.read_text(encoding="utf-8")), str(page))
+    with device() if page.name == "gpu.md" else nullcontext():
+        run_page(python_blocks(page.read_text(encoding="utf-8")), str(page))
 
 
 def test_the_pages_with_examples_are_found():

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 HEAVY = ("numba", "sympy", "scipy.linalg", "sklearn", "pandas", "pyarrow", "matplotlib", "torch",
-         "statsmodels", "dask", "polars", "mpmath", "llvmlite")  # fmt: skip
+         "statsmodels", "dask", "polars", "mpmath", "llvmlite", "cupy", "cupyx")  # fmt: skip
+
+DEVICE = ("cupy", "cupyx", "fastinfluence.kernels.cuda")
 
 FIRST_SCORE = """
 import numpy as np
@@ -44,8 +46,17 @@ def test_naming_what_is_public_loads_nothing_heavy():
 
 
 def test_a_first_logistic_score_needs_no_sympy():
-    names = ("sympy", "sklearn", "pandas", "pyarrow", "matplotlib", "mpmath")
+    names = ("sympy", "sklearn", "pandas", "pyarrow", "matplotlib", "mpmath", *DEVICE)
     assert loaded_by(FIRST_SCORE, names, "-W", "ignore") == []
+
+
+def test_cupy_is_imported_when_a_device_is_asked_for():
+    """And by `fastinfluence info`, which says what a device lacks."""
+    asked = FIRST_SCORE.replace(
+        "infl = ", "try: fi.Influence(fi.GLM('logistic'), X, y, np.zeros(3), device='cuda')\n"
+        "except fi.DeviceError: pass\ninfl = "
+    )  # fmt: skip
+    assert "fastinfluence.kernels.cuda" in loaded_by(asked, DEVICE, "-W", "ignore")
 
 
 def test_a_heavy_import_is_seen():

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
 from fastinfluence.audit.options import MEANING
 from fastinfluence.audit.result import Audit
+from fastinfluence.screen import cell, clipped, flow, plain, shortened
 from fastinfluence.types import IntArray
 
 CELL = 40
@@ -18,12 +16,11 @@ CELL = 40
 INDENT = 4
 VALUE_LINES, SHORT_LINES = 12, 2
 """Lines of a row's own values, in the first list and in the second."""
-MIN_WIDTH, MAX_WIDTH = 72, 120
 
 
 def text(result: Audit, top: int, width: int) -> str:
     """Heading, notices and both lists, wrapped to a width."""
-    width = max(MIN_WIDTH, min(width, MAX_WIDTH))
+    width = clipped(width)
     suspicious, harmful = result.most_suspicious(top), result.most_harmful(top)
     heading = [*_heading(result), *(f"Note: {cell(notice)}" for notice in result.notices)]
     first = f"Most suspicious rows: largest self-influence (scores in {_unit(result)})"
@@ -62,31 +59,6 @@ def as_json(result: Audit, top: int, files: dict[str, str]) -> str:
         "harmful": [_record(result, i) for i in result.most_harmful(top)],
     }
     return json.dumps(plain(summary), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def flow(items: Iterable[str], width: int, indent: int, gap: str = " ") -> list[str]:
-    """Items in lines of a width, none broken unless it is longer than a line."""
-    lines: list[str] = []
-    for item in items:
-        if lines and len(lines[-1]) + len(gap) + len(item) <= width:
-            lines[-1] += gap + item
-        else:
-            start = " " * indent if lines else ""
-            lines.append(start + shortened(item, width - len(start)))
-    return lines
-
-
-def shortened(value: str, length: int) -> str:
-    """At most ``length`` characters, the cut marked."""
-    return value if len(value) <= length else value[: length - 1] + "…"
-
-
-def cell(value: Any) -> str:
-    """One value on one line: no line breaks, no control characters."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    shown = f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
-    return "".join(c if c.isprintable() else "?" for c in shown) or "-"
 
 
 def _heading(result: Audit) -> Iterator[str]:
@@ -188,16 +160,3 @@ def _record(result: Audit, i: int) -> dict[str, Any]:
         "harm": float(scores.harm[i]),
         "values": values,
     }
-
-
-def plain(value: Any) -> Any:
-    """A value that JSON can hold; NaN and infinity become null, dates and the rest text."""
-    if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    return str(value)

@@ -86,9 +86,10 @@ _WORDS = (("Table", "out"), ("Figure", "plot"))
 
 
 def _text(found: Any, top: int, width: int) -> Iterator[str]:
-    from fastinfluence.audit.show import MAX_WIDTH, MIN_WIDTH, flow, own_values, ranking
+    from fastinfluence.audit.show import own_values, ranking
+    from fastinfluence.screen import clipped, flow
 
-    width = max(MIN_WIDTH, min(width, MAX_WIDTH))
+    width = clipped(width)
     data, diagnostics = found.data, found.diagnostics
     for line in data.heading(found.infl):
         yield from flow(line.split(), width, 6)
@@ -114,7 +115,7 @@ SHORT = ("leverage", "Cook", "student.", "DFFITS", "flags")
 
 
 def _json(found: Any, top: int, files: dict[str, Path | None]) -> str:
-    from fastinfluence.audit.show import plain
+    from fastinfluence.screen import plain
 
     diagnostics = found.diagnostics
     summary = {

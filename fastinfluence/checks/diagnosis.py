@@ -11,12 +11,13 @@ import pyarrow as pa
 from scipy.special import expit
 
 from fastinfluence.audit.result import free_name, padded
-from fastinfluence.audit.show import cell, own_values
+from fastinfluence.audit.show import own_values
 from fastinfluence.audit.write import UNDATED
 from fastinfluence.checks.diagnose import LETTERS, MEANING, NAMES
 from fastinfluence.checks.fitted import Encoding
 from fastinfluence.diagnostics import Diagnostics
 from fastinfluence.influence import Influence
+from fastinfluence.screen import cell
 from fastinfluence.types import FloatArray, IntArray
 
 

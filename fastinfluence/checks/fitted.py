@@ -13,10 +13,10 @@ from fastinfluence.audit.options import Options
 from fastinfluence.audit.read import read_table
 from fastinfluence.audit.result import prepare
 from fastinfluence.audit.score import LOSS
-from fastinfluence.audit.show import cell
 from fastinfluence.audit.target import Target
 from fastinfluence.influence import Influence
 from fastinfluence.progress import on_terminal
+from fastinfluence.screen import cell
 from fastinfluence.solvers import Direct
 from fastinfluence.spec.models import GLM
 from fastinfluence.types import BoolArray, FloatArray

@@ -96,9 +96,9 @@ def _in_unit(found: Any, unit: float) -> Any:
 
 
 def _text(heading: list[str], found: Any, width: int) -> Iterator[str]:
-    from fastinfluence.audit.show import MAX_WIDTH, MIN_WIDTH, flow
+    from fastinfluence.screen import clipped, flow
 
-    width = max(MIN_WIDTH, min(width, MAX_WIDTH))
+    width = clipped(width)
     for line in heading:
         yield from flow(line.split(), width, 6)
     truth = {"exact": "exact retraining", "newton": "one Newton step"}[found.method]
@@ -141,7 +141,7 @@ def verdict(pearson: float, slope: float) -> str:
 
 
 def _json(data: Any, infl: Any, found: Any, held_out: int, args: argparse.Namespace) -> str:
-    from fastinfluence.audit.show import plain
+    from fastinfluence.screen import plain
 
     parts = (("random", found.random), ("largest", found.extreme), ("all", found))
     summary = {

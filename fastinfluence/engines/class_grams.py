@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from fastinfluence.backend import namespace
 from fastinfluence.rows.base import Block
 from fastinfluence.types import FloatArray, IntArray
 
@@ -22,7 +21,7 @@ def weighted_hessian(engine: MultinomialEngine, scale: FloatArray) -> FloatArray
     rows = engine.problem.rows
 
     def gram(weights: FloatArray) -> FloatArray:
-        out = np.zeros((engine.width, engine.width))
+        out: FloatArray = engine.xp.zeros((engine.width, engine.width))
 
         def task(block: Block) -> int:
             block.X.add_gram(weights[block.rows], out)
@@ -39,7 +38,7 @@ def rows_hessian(engine: MultinomialEngine, rows: IntArray, scale: FloatArray) -
     X = engine.problem.rows.take(rows)
 
     def gram(weights: FloatArray) -> FloatArray:
-        out = np.zeros((engine.width, engine.width))
+        out: FloatArray = engine.xp.zeros((engine.width, engine.width))
         X.add_gram(weights, out)
         return out
 
@@ -56,7 +55,7 @@ def _assembled(P: FloatArray, scale: FloatArray, gram: Gram) -> FloatArray:
     K = P.shape[1]
     first = gram(scale * P[:, 0] * P[:, 1])
     width = len(first)
-    out = np.zeros((width, K, width, K))
+    out: FloatArray = namespace(P).zeros((width, K, width, K))
     for k in range(K):
         for other in range(k):
             G = first if (k, other) == (1, 0) else gram(scale * P[:, k] * P[:, other])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from fastinfluence.backend import contiguous
 from fastinfluence.engines.glm_values import GLMValues
 from fastinfluence.engines.root import CurvatureRoot
 from fastinfluence.engines.row_curvature import RowCurvature
 from fastinfluence.engines.sums import add, add_all
 from fastinfluence.errors import LossError, UnsupportedError
-from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import FEW, Block
 from fastinfluence.rows.features import Features, squared
@@ -69,22 +70,25 @@ class GLMEngine(GLMValues):
     @property
     def row_sizes(self) -> FloatArray:
         """|l′|·√|l″|, a cheap stand-in for self-influence, shape (n,)."""
-        return np.asarray(np.abs(self.d1) * np.sqrt(np.abs(self.d2)))
+        out: FloatArray = np.abs(self.d1) * np.sqrt(np.abs(self.d2))
+        return out
 
     def at(self, theta: FloatArray) -> GLMEngine:
         """The same model and data linearised at another theta."""
-        return GLMEngine(self.problem, theta, self.curvature)
+        return type(self)(self.problem, theta, self.curvature)
 
     # -- linearize ---------------------------------------------------------------------
 
     def _linearize(self, outputs: tuple[str, str, str]) -> None:
         problem, n = self.problem, self.problem.n_rows
-        self.f: FloatArray = np.empty(n)
-        self.d1: FloatArray = np.empty(n)
-        self.d2: FloatArray = np.empty(n)
-        kernel = pointwise.kernel(self._program, outputs)
+        empty = problem.backend.xp.empty
+        self.f: FloatArray = empty(n)
+        self.d1: FloatArray = empty(n)
+        self.d2: FloatArray = empty(n)
+        kernel = self._pointwise.kernel(self._program, outputs)
+        params = self._params_here
 
-        def task(block: Block) -> tuple[float, FloatArray, FloatArray]:
+        def task(block: Block) -> tuple[Any, FloatArray, FloatArray]:
             at = block.rows
             f = self.f[at]
             f[:] = block.X.linear(self.theta)
@@ -92,16 +96,16 @@ class GLMEngine(GLMValues):
                 f += problem.offset[at]
             value = np.empty_like(f)
             columns = (value, self.d1[at], self.d2[at])
-            kernel(f[:, None], problem.y[at], self._params, *(c[:, None] for c in columns))
+            kernel(f[:, None], problem.y[at], params, *(c[:, None] for c in columns))
             self._flatten_absent(at, value)
             slope = problem.w[at] * self.d1[at]
-            return float(problem.w[at] @ value), *block.X.gradient(slope, len(self.theta))
+            return problem.w[at] @ value, *block.X.gradient(slope, len(self.theta))
 
         total, gradient, scale = problem.rows.map_reduce(task, add_all, problem.n_threads)
         self._check_domain()
         pull = problem.pull(self.theta) / (1.0 if problem.mean_form else problem.W)
         price = problem.price(self.theta)
-        self.objective = total / (problem.W if problem.mean_form else 1.0) + price
+        self.objective = float(total) / (problem.W if problem.mean_form else 1.0) + price
         self.gradient: FloatArray = gradient / problem.W + pull
         self.gradient_scale: FloatArray = scale / problem.W + np.abs(pull)
 
@@ -119,7 +123,7 @@ class GLMEngine(GLMValues):
         if len(bad):
             i, first = int(bad[0]), self.problem.first_row
             raise LossError(
-                f"the loss {loss.name} has no finite derivatives at f = {self.f[i]:g} (row "
+                f"the loss {loss.name} has no finite derivatives at f = {float(self.f[i]):g} (row "
                 f"{first + i}, {len(bad)} of rows {first} to {first + len(self.f) - 1}): f must "
                 f"lie in ({low:g}, {high:g}); rescale X or choose a link whose domain holds every "
                 "linear predictor"
@@ -142,7 +146,7 @@ class GLMEngine(GLMValues):
 
     def row_products(self, V: FloatArray, scale: FloatArray) -> FloatArray:
         """Σ_i scale_i x̃_i x̃_iᵀ V over all rows, shape (p, t): one pass."""
-        rows, V = self.problem.rows, np.ascontiguousarray(V, dtype=np.float64)
+        rows, V = self.problem.rows, contiguous(V)
 
         def task(block: Block) -> FloatArray:
             return block.X.hvp(scale[block.rows], V)
@@ -174,7 +178,7 @@ class GLMEngine(GLMValues):
 
     def weighted_gram(self, scale: FloatArray) -> FloatArray:
         """Σ_i scale_i x_i x_iᵀ with the intercept's column of ones, shape (p, p)."""
-        out = np.zeros((self.n_params, self.n_params))
+        out: FloatArray = self.problem.backend.xp.zeros((self.n_params, self.n_params))
 
         def task(block: Block) -> int:
             block.X.add_gram(scale[block.rows], out)
@@ -211,7 +215,7 @@ class GLMEngine(GLMValues):
     def row_pointwise(self, rows: IntArray, *outputs: str) -> tuple[FloatArray, ...]:
         """Pointwise outputs at the chosen rows, each (k,)."""
         y = self.problem.y[rows]
-        return pointwise.evaluate(self._program, self._params, self.f[rows], y, outputs)
+        return self._evaluate(self.problem.spec.loss, self.f[rows], y, outputs)
 
     # -- gradients of single rows ------------------------------------------------------
 

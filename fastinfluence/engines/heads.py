@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastinfluence.backend import Backend, contiguous
 from fastinfluence.errors import UnsupportedError
-from fastinfluence.kernels.cpu import multinomial as softmax
-from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.problem import Problem
 from fastinfluence.spec.loss import Loss
 from fastinfluence.types import BoolArray, FloatArray
@@ -58,8 +57,9 @@ class ScalarHead(Head):
 
     K = 1
 
-    def __init__(self, loss: Loss, curvature: str) -> None:
-        self._loss = loss
+    def __init__(self, loss: Loss, curvature: str, backend: Backend) -> None:
+        self._loss, self._backend = loss, backend
+        self._params = backend.array(loss.param_values)
         self._second = "fisher" if curvature == "fisher" else "d2"
         if self._second not in loss.program.outputs:
             raise UnsupportedError(
@@ -69,8 +69,12 @@ class ScalarHead(Head):
 
     def at(self, f: FloatArray, y: FloatArray) -> AtOutputs:
         """Value, slopes and curvature at f (b, 1)."""
-        value, d1, d2 = self._loss.evaluate(f[:, 0], y, "value", "d1", self._second)
+        value, d1, d2 = self._evaluate(f[:, 0], y, "value", "d1", self._second)
         return AtOutputs(value, d1[:, None], lambda U: U * d2[:, None, None], d2)
+
+    def _evaluate(self, f: FloatArray, y: FloatArray, *outputs: str) -> Any:
+        kernels = self._backend.kernels.pointwise
+        return kernels.evaluate(self._loss.program, self._params, f, y, outputs)
 
     def means(self, f: FloatArray) -> FloatArray:
         """The mean or probability, shape (b, 1)."""
@@ -84,53 +88,53 @@ class ScalarHead(Head):
         loss = self._loss
         if output not in loss.program.outputs:
             raise UnsupportedError(f'the loss {loss.name} has no mean function: use output="raw"')
-        (out,) = pointwise.evaluate(loss.program, loss.param_values, f, np.zeros(len(f)), (output,))
+        out: FloatArray = self._evaluate(f, self._backend.xp.zeros(len(f)), output)[0]
         return out
 
 
 class SoftmaxHead(Head):
     """Softmax cross-entropy over K classes; y counts them from 0."""
 
-    def __init__(self, K: int) -> None:
-        self.K = K
+    def __init__(self, K: int, backend: Backend) -> None:
+        self.K, self._xp, self._kernels = K, backend.xp, backend.kernels.multinomial
 
     def at(self, f: FloatArray, y: FloatArray) -> AtOutputs:
         """Value, slopes p − e_y and curvature diag(p) − ppᵀ at f (b, K)."""
-        value, slope = np.empty((len(f), 1)), np.empty((len(f), self.K, 1))
-        F = np.ascontiguousarray(f)
+        value, slope = (self._xp.empty((len(f), *shape)) for shape in ((1,), (self.K, 1)))
+        F, softmax = contiguous(f), self._kernels
         softmax.softmax_block(F[:, :, None], y.astype(np.intp), value, slope)
         P, top = self._probabilities(F)
 
         def curve(U: FloatArray) -> FloatArray:
-            columns = np.ascontiguousarray(U.transpose(0, 2, 1))
-            softmax.curve_block(P, top, np.ones(len(P)), columns)
-            return np.ascontiguousarray(columns.transpose(0, 2, 1))
+            columns = contiguous(U.transpose(0, 2, 1))
+            softmax.curve_block(P, top, self._xp.ones(len(P)), columns)
+            return contiguous(columns.transpose(0, 2, 1))
 
         return AtOutputs(value[:, 0], slope[:, :, 0], curve)
 
-    @staticmethod
     def _probabilities(
+        self,
         f: FloatArray,
     ) -> tuple[FloatArray, np.ndarray[tuple[int], np.dtype[np.intp]]]:
-        P, top = f.copy(), np.empty(len(f), dtype=np.intp)
-        softmax.probabilities_block(P, top)
+        P, top = f.copy(), self._xp.empty(len(f), dtype=np.intp)
+        self._kernels.probabilities_block(P, top)
         return P, top
 
     def means(self, f: FloatArray) -> FloatArray:
         """Probabilities, shape (b, K)."""
-        return self._probabilities(np.ascontiguousarray(f))[0]
+        return self._probabilities(contiguous(f))[0]
 
     def mean_slopes(self, f: FloatArray) -> FloatArray:
         """diag(p) − ppᵀ, shape (b, K, K)."""
-        eye = np.broadcast_to(np.eye(self.K), (len(f), self.K, self.K))
-        return self.at(f, np.zeros(len(f))).curve(eye)
+        eye = np.broadcast_to(self._xp.eye(self.K), (len(f), self.K, self.K))
+        return self.at(f, self._xp.zeros(len(f))).curve(eye)
 
 
 class SquaredHead(Head):
     """½‖f − y‖² for y (b, K)."""
 
-    def __init__(self, K: int) -> None:
-        self.K = K
+    def __init__(self, K: int, backend: Backend) -> None:
+        self.K, self._xp = K, backend.xp
 
     def at(self, f: FloatArray, y: FloatArray) -> AtOutputs:
         """Value, slopes f − y, and the identity."""
@@ -143,15 +147,17 @@ class SquaredHead(Head):
 
     def mean_slopes(self, f: FloatArray) -> FloatArray:
         """The identity for every row, shape (b, K, K)."""
-        return np.broadcast_to(np.eye(self.K), (len(f), self.K, self.K)).copy()
+        return np.broadcast_to(self._xp.eye(self.K), (len(f), self.K, self.K)).copy()
 
 
 def head_of(problem: Problem, curvature: str) -> Head:
     """The head that the problem's loss asks for."""
-    spec, K = problem.spec, problem.n_outputs
+    spec, K, backend = problem.spec, problem.n_outputs, problem.backend
     if spec.vector:
-        return SoftmaxHead(K)
-    return SquaredHead(K) if problem.y.ndim == 2 else ScalarHead(spec.loss, curvature)
+        return SoftmaxHead(K, backend)
+    if problem.y.ndim == 2:
+        return SquaredHead(K, backend)
+    return ScalarHead(spec.loss, curvature, backend)
 
 
 def flattened(end: AtOutputs, finite: BoolArray) -> AtOutputs:

@@ -17,9 +17,11 @@ from fastinfluence.types import FloatArray
 
 
 def linearize(problem: Problem, theta: FloatArray, curvature: str = "hessian") -> Engine:
-    """The problem's model linearised at theta (p,)."""
+    """The problem's model linearised at theta (p,); seen from the host where a device has it."""
     if stream_of(problem) is not None:
         return _streamed(problem, theta, curvature)
+    if problem.device is not problem.backend:
+        return _view(problem, theta, curvature)
     if isinstance(problem.spec, MLP):
         return MLPEngine(problem, theta, curvature)
     if isinstance(problem.spec, Oracle):
@@ -35,6 +37,15 @@ def _streamed(problem: Problem, theta: FloatArray, curvature: str) -> Engine:
     if problem.spec.vector:
         return StreamedMultinomial(problem, theta, curvature)
     return StreamedGLM(problem, theta, curvature)
+
+
+def _view(problem: Problem, theta: FloatArray, curvature: str) -> Engine:
+    from fastinfluence.engines.host_view import GLMView, MLPView, MultinomialView
+
+    if isinstance(problem.spec, MLP):
+        return MLPView(problem, theta, curvature)
+    kind = MultinomialView if problem.spec.vector else GLMView
+    return kind(problem, theta, curvature)
 
 
 def single_output(engine: Engine, what: str) -> GLMEngine:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from fastinfluence.backend import contiguous
 from fastinfluence.engines.heads import AtOutputs, Head, flattened, head_of
 from fastinfluence.engines.mlp_dense import DenseCurvature, gather
 from fastinfluence.engines.mlp_diagonal import exact_diagonal, gauss_newton_diagonal
 from fastinfluence.engines.mlp_products import Products, sum_products
 from fastinfluence.engines.mlp_thetas import MLPThetas
-from fastinfluence.engines.network import Network, Room, Trace, fresh
+from fastinfluence.engines.network import Network, Room, Trace
 from fastinfluence.engines.row_products import RowProducts
 from fastinfluence.errors import LossError
 from fastinfluence.problem import Problem
@@ -82,15 +84,17 @@ class MLPEngine(MLPThetas):
 
     def at(self, theta: FloatArray) -> MLPEngine:
         """The same model and data linearised at another theta."""
-        return MLPEngine(self.problem, theta, self.curvature)
+        return type(self)(self.problem, theta, self.curvature)
 
     # -- linearize ---------------------------------------------------------------------
 
     def _linearize(self) -> None:
         problem, n = self.problem, self.problem.n_rows
-        outputs, self.row_sizes = np.empty((n, self.K)), np.empty(n)
+        xp = problem.backend.xp
+        outputs: FloatArray = xp.empty((n, self.K))
+        self.row_sizes: FloatArray = xp.empty(n)
         self._upward = True
-        total = 0.0
+        total: Any = 0.0
         sums, sizes = self.network.zeros(1), self.network.zeros(1)
 
         def task(part: Block) -> None:
@@ -99,11 +103,11 @@ class MLPEngine(MLPThetas):
             trace = self.network.forward(part.X, self._offset(at), 1)
             outputs[at] = trace.f
             end = self._at_outputs(trace.f, at)
-            self._upward &= end.bend is None or not (end.bend < 0).any()
+            self._upward &= end.bend is None or not bool((end.bend < 0).any())
             deltas, _ = self.network.backward(trace, end.slope)
             self.row_sizes[at] = np.sqrt(self.network.squared_norms(trace, deltas))
             w = problem.w[at]
-            total += float(w @ end.value)
+            total += w @ end.value
             weighted = [w[:, None, None] * delta[:, None, :] for delta in deltas]
             self.network.add_outer(sums, trace, weighted)
             absolute = Trace(part.X.mapped(np.abs), [np.abs(h) for h in trace.hidden])
@@ -112,7 +116,7 @@ class MLPEngine(MLPThetas):
         self._each(1, task)
         self.f: FloatArray = outputs[:, 0] if self.K == 1 else outputs
         pull = problem.pull(self.theta) / (1.0 if problem.mean_form else problem.W)
-        self.objective = total / (problem.W if problem.mean_form else 1.0)
+        self.objective = float(total) / (problem.W if problem.mean_form else 1.0)
         self.objective += problem.price(self.theta)
         self.gradient: FloatArray = self.network.join(sums)[:, 0] / problem.W + pull
         self.gradient_scale: FloatArray = self.network.join(sizes)[:, 0] / problem.W + np.abs(pull)
@@ -135,7 +139,8 @@ class MLPEngine(MLPThetas):
     def _refuse(self, f: FloatArray, rows: slice | IntArray, finite: BoolArray) -> None:
         bad = np.flatnonzero(~finite & (self.problem.w[rows] > 0))
         if len(bad):
-            row = self.problem.first_row + np.arange(self.problem.n_rows)[rows][bad[0]]
+            every = self.problem.backend.xp.arange(self.problem.n_rows)
+            row = self.problem.first_row + int(every[rows][bad[0]])
             low, high = self.problem.spec.loss.f_domain
             raise LossError(
                 f"the loss {self.problem.spec.loss.name} has no finite derivatives at f = "
@@ -187,9 +192,11 @@ class MLPEngine(MLPThetas):
     def _activations(self) -> Trace | None:
         """What a forward pass of all rows leaves, or None where that is too much to keep."""
         n, order = self.problem.n_rows, 2 if self.second_order else 1
-        if 8 * n * ((order + 1) * sum(self.spec.hidden) + self.K) > KEPT_BYTES:
+        room = self.problem.backend.budget(KEPT_BYTES)
+        if 8 * n * ((order + 1) * sum(self.spec.hidden) + self.K) > room:
             return None
-        whole = Trace.empty(self.problem.rows.take(slice(0, 0)), n, self.spec.hidden, self.K, order)
+        nothing = self.problem.rows.take(slice(0, 0))
+        whole = Trace.empty(nothing, n, self.spec.hidden, self.K, order)
 
         def task(part: Block) -> None:
             trace = self.network.forward(part.X, self._offset(part.rows), order)
@@ -199,7 +206,7 @@ class MLPEngine(MLPThetas):
         self._each(1, task)
         return whole
 
-    def _trace(self, X: Features, rows: slice | IntArray, room: Room = fresh) -> Trace:
+    def _trace(self, X: Features, rows: slice | IntArray, room: Room | None = None) -> Trace:
         """The forward pass of some training rows."""
         if self._activations is not None:
             return self._activations.of(X, rows)
@@ -217,7 +224,7 @@ class MLPEngine(MLPThetas):
 
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
-        out = np.empty((S.shape[1], len(block.X)))
+        out: FloatArray = self.problem.backend.xp.empty((S.shape[1], len(block.X)))
         if S.shape[1] >= SIDES and self.n_params <= WRITTEN:
             for part in block.parts(self.n_params, at_least=ROWS):
                 at = slice(part.start - block.start, part.stop - block.start)
@@ -236,9 +243,9 @@ class MLPEngine(MLPThetas):
     def mixed_vjp(self, rows: IntArray, s: FloatArray) -> FloatArray:
         """∇x (∇θ l_i · s) for the chosen rows, shape (k, d): Rδ_1 W_1ᵀ + δ_1 V_1ᵀ."""
         net, X = self.network, self.problem.rows.take(rows)
-        sides = net.split(np.asarray(s, dtype=np.float64)[:, None])
+        sides = net.split(contiguous(s)[:, None])
         turned = net.transposed(sides)
-        out = np.empty((len(rows), X.n_features))
+        out: FloatArray = self.problem.backend.xp.empty((len(rows), X.n_features))
         head = head_of(self.problem, "hessian")
         for at in X.pieces(net.width + X.n_features, at_least=ROWS):
             trace = net.forward(X[at], self._offset(rows[at]), 2)

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from fastinfluence.backend import contiguous, namespace
 from fastinfluence.engines.heads import AtOutputs
 from fastinfluence.engines.network import Network, Tables, Trace
-from fastinfluence.kernels.cpu import mlp as kernels
 from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
 
@@ -54,13 +54,15 @@ class DenseCurvature:
 
     def _room(self, k: int, m: int) -> Pairs:
         (a, units), (e, others) = self._net.shapes[k], self._net.shapes[m]
-        b, c = np.triu_indices(units) if k == m else np.indices((units, others)).reshape(2, -1)
-        return Pairs(k, m, b, c, np.zeros((a + 1, len(b), e + 1)))
+        xp = self._net.backend.xp
+        b, c = xp.triu_indices(units) if k == m else xp.indices((units, others)).reshape(2, -1)
+        return Pairs(k, m, b, c, xp.zeros((a + 1, len(b), e + 1)))
 
     def rows_at_once(self) -> int:
         """Rows of one part."""
         widths = [b for _, b in self._net.shapes]
-        return int(np.clip(4 * PART_BYTES // (16 * max(widths) ** 2), FEWEST, MOST))
+        room = 4 * self._net.backend.budget(PART_BYTES)
+        return int(np.clip(room // (16 * max(widths) ** 2), FEWEST, MOST))
 
     def add(self, trace: Trace, end: AtOutputs, scale: FloatArray) -> None:
         """Add some rows, each times its scale (b,)."""
@@ -68,9 +70,9 @@ class DenseCurvature:
         K = trace.f.shape[1]
         deltas, pulls = net.backward(trace, end.slope * scale[:, None])
         inputs = self._inputs(trace)
-        eye = np.broadcast_to(np.eye(K), (len(scale), K, K))
+        eye = np.broadcast_to(net.backend.xp.eye(K), (len(scale), K, K))
         curved = end.curve(eye) * scale[:, None, None]
-        S: FloatArray = np.ascontiguousarray(curved.transpose(1, 0, 2))
+        S: FloatArray = contiguous(curved.transpose(1, 0, 2))
         for m in range(depth - 1, -1, -1):
             self._add_product(self._pairs[m, m], inputs, S, None, None)
             up = _times(net.weights[m], S) if m else S
@@ -81,7 +83,7 @@ class DenseCurvature:
 
     def _inputs(self, trace: Trace) -> Tables:
         """h̃_{k-1} of every layer, the one included."""
-        one = np.ones((len(trace.X), 1))
+        one: FloatArray = self._net.backend.xp.ones((len(trace.X), 1))
         design = trace.X.design(len(self._net.tables[0]))
         return [design, *(np.concatenate([h, one], axis=1) for h in trace.hidden)]
 
@@ -91,7 +93,7 @@ class DenseCurvature:
         """The blocks of layers before m with m, for up = W_m S_mm."""
         J: FloatArray | None = None
         for k in range(m - 1, -1, -1):
-            slopes = np.ascontiguousarray(trace.slopes[k].T)[:, :, None]
+            slopes = contiguous(trace.slopes[k].T)[:, :, None]
             S = up * slopes
             if self._second_order:
                 J = _moves(slopes) if J is None else _times(self._net.weights[k + 1], J) * slopes
@@ -109,11 +111,12 @@ class DenseCurvature:
         first, second = inputs[at.k], inputs[at.m]
         rows, width = second.shape
         step = max(1, PART_BYTES // (8 * rows * width))
-        room = np.empty((rows, min(step, len(at.b)), width))
+        xp, kernels = self._net.backend.xp, self._net.backend.kernels.mlp
+        room: FloatArray = xp.empty((rows, min(step, len(at.b)), width))
         for start in range(0, len(at.b), step):
             part = slice(start, start + step)
             b, c = at.b[part], at.c[part]
-            M = room[:, : len(b)] if len(b) == room.shape[1] else np.empty((rows, len(b), width))
+            M = room[:, : len(b)] if len(b) == room.shape[1] else xp.empty((rows, len(b), width))
             if J is None or delta is None:
                 kernels.pairs_block(S, second, b, c, M)
             else:
@@ -124,7 +127,7 @@ class DenseCurvature:
         """The whole of it, shape (p, p), symmetric."""
         net = self._net
         p = sum(T.size for T in net.tables)
-        out = np.empty((p, p))
+        out: FloatArray = net.backend.xp.empty((p, p))
         for at in self._pairs.values():
             for rows, columns, values in self._placed(at):
                 out[net.place(rows), net.place(columns)] = values
@@ -133,7 +136,7 @@ class DenseCurvature:
     def _placed(self, at: Pairs) -> Iterator[tuple[int, int, FloatArray]]:
         """A block in theta's layout and, between two layers, its transpose."""
         (a, units), (e, others) = self._net.shapes[at.k], self._net.shapes[at.m]
-        block = np.empty((a + 1, units, e + 1, others))
+        block: FloatArray = self._net.backend.xp.empty((a + 1, units, e + 1, others))
         values = at.sums.transpose(1, 0, 2)
         if at.k == at.m:
             values = 0.5 * (values + at.sums.transpose(1, 2, 0))
@@ -173,7 +176,7 @@ def _before(
     out *= slopes.T[:, :, None]
     out *= slopes
     if bent is not None:
-        each = np.arange(units)
+        each = namespace(W).arange(units)
         out[each, :, each] += bent.T
     return out
 
@@ -181,7 +184,8 @@ def _before(
 def _moves(slopes: FloatArray) -> FloatArray:
     """∂h/∂z of a layer for slopes (b, rows, 1): diagonal, with nothing for the one."""
     units, rows, _ = slopes.shape
-    out = np.zeros((units, rows, units + 1))
-    each = np.arange(units)
+    xp = namespace(slopes)
+    out: FloatArray = xp.zeros((units, rows, units + 1))
+    each = xp.arange(units)
     out[each, :, each] = slopes[:, :, 0]
     return out

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastinfluence.backend import contiguous
 from fastinfluence.engines.network import Tables, Trace
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.features import squared
@@ -33,12 +34,13 @@ def exact_diagonal(engine: MLPEngine) -> FloatArray:
         trace = net.forward(part.X, engine._offset(at), 2)
         end = engine._at_outputs(trace.f, at)
         _, pulls = net.backward(trace, end.slope)
-        s = end.curve(np.broadcast_to(np.eye(engine.K), (len(trace.f), engine.K, engine.K)))
+        s = end.curve(_eyes(engine, len(trace.f)))
         bends = [np.einsum("ijj->ij", s)]
         for k in range(net.depth - 1, 0, -1):
             W, slopes = net.weights[k], trace.slopes[k - 1]
             s = (W @ s @ W.T) * (slopes[:, :, None] * slopes[:, None, :])
-            np.einsum("ijj->ij", s)[:] += trace.bends[k - 1] * pulls[k - 1]
+            each = engine.problem.backend.xp.arange(len(W))
+            s[:, each, each] += trace.bends[k - 1] * pulls[k - 1]
             bends.append(np.einsum("ijj->ij", s))
         weighted = [scale[at, None, None] * bend[:, None, :] for bend in bends[::-1]]
         net.add_outer(out, _squares(trace), weighted)
@@ -59,16 +61,21 @@ def gauss_newton_diagonal(engine: MLPEngine, signed: bool = True) -> FloatArray:
         at = part.rows
         trace = net.forward(part.X, engine._offset(at), 1)
         end = engine._at_outputs(trace.f, at)
-        eye = np.broadcast_to(np.eye(engine.K), (len(trace.f), engine.K, engine.K))
-        values, vectors = np.linalg.eigh(end.curve(eye))
+        values, vectors = np.linalg.eigh(end.curve(_eyes(engine, len(trace.f))))
         roots = (vectors * np.sqrt(np.abs(values))[:, None, :]).transpose(0, 2, 1)
         signs = scale[at, None] * (np.sign(values) if signed else np.ones_like(values))
-        pulled = net.pull(trace, np.ascontiguousarray(roots))
+        pulled = net.pull(trace, contiguous(roots))
         sums = [np.einsum("bk,bkj->bj", signs, delta**2)[:, None, :] for delta in pulled]
         net.add_outer(out, _squares(trace), sums)
 
     engine._each(engine.K, task)
     return net.join(out)[:, 0]
+
+
+def _eyes(engine: MLPEngine, b: int) -> FloatArray:
+    """The identity over outputs for each of b rows, shape (b, K, K)."""
+    K = engine.K
+    return np.broadcast_to(engine.problem.backend.xp.eye(K), (b, K, K))
 
 
 def _squares(trace: Trace) -> Trace:

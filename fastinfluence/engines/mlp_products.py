@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from fastinfluence.backend import namespace
 from fastinfluence.engines.network import Scratch
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.features import Features
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def sum_products(engine: MLPEngine, V: FloatArray, scale: FloatArray, most: int) -> FloatArray:
     """Σ_i scale_i ∇²l_i V over all rows, ``most`` columns at a time, shape (p, t)."""
-    out = np.empty(V.shape)
+    out: FloatArray = namespace(V).empty(V.shape)
     for first in range(0, V.shape[1], most):
         at = slice(first, first + most)
         total = Products(engine, V[:, at])
@@ -39,7 +38,7 @@ class Products:
         self._sides = net.split(V)
         self._turned = net.transposed(self._sides) if engine.second_order else None
         self._sums = net.zeros(self.t)
-        self._room = Scratch()
+        self._room = Scratch(namespace(V))
 
     def add(self, X: Features, rows: slice | IntArray, scale: FloatArray) -> None:
         """Add some training rows, each times its scale (b,)."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from fastinfluence.backend import contiguous
 from fastinfluence.engines.heads import AtOutputs, Head
 from fastinfluence.engines.network import Network, Trace
 from fastinfluence.engines.sums import add_grouped
@@ -72,7 +73,7 @@ class MLPThetas:
         self, rows: IntArray, owner: IntArray, k: int, scale: FloatArray
     ) -> FloatArray:
         """Σ scale_i ∇l_i at the engine's own theta over the rows of each owner, shape (k, p)."""
-        out = np.zeros((k, len(self.theta)))
+        out: FloatArray = self.problem.backend.xp.zeros((k, len(self.theta)))
         X = self.problem.rows.take(rows)
         for at in X.pieces(len(self.theta)):
             add_grouped(out, self.row_gradients(rows[at]), owner[at], scale[at])
@@ -88,12 +89,13 @@ class MLPThetas:
         """Gradient of each output, raw or mean, of each test row, shape (t·K, p)."""
         trace = self.network.forward(test.X, test.offset, 1)
         t, K = trace.f.shape
-        slopes: FloatArray = np.broadcast_to(np.eye(K), (t, K, K))
+        xp = self.problem.backend.xp
+        slopes: FloatArray = np.broadcast_to(xp.eye(K), (t, K, K))
         if output == "mean":
             slopes = self.head.mean_slopes(trace.f)
-        out = np.empty((t, K, len(self.theta)))
+        out: FloatArray = xp.empty((t, K, len(self.theta)))
         for k in range(K):
-            deltas, _ = self.network.backward(trace, np.ascontiguousarray(slopes[:, k]))
+            deltas, _ = self.network.backward(trace, contiguous(slopes[:, k]))
             out[:, k] = self.network.row_gradients(trace, deltas)
         return out.reshape(t * K, -1)
 

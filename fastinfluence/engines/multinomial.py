@@ -8,16 +8,17 @@ between two of them happens to K numbers of one row (:mod:`fastinfluence.kernels
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from fastinfluence.backend import contiguous
 from fastinfluence.engines.class_grams import weighted_hessian
 from fastinfluence.engines.multinomial_root import MultinomialRoot
 from fastinfluence.engines.multinomial_rows import MultinomialRowCurvature
 from fastinfluence.engines.other_thetas import OtherThetas
 from fastinfluence.engines.sums import add, add_all
 from fastinfluence.errors import InputError, LossError
-from fastinfluence.kernels.cpu import multinomial as kernels
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.features import Features, squared
@@ -70,36 +71,38 @@ class MultinomialEngine(OtherThetas):
     def row_sizes(self) -> FloatArray:
         """‖l′‖·√l″, a cheap stand-in for self-influence, shape (n,)."""
         bend = (self.P * (1.0 - self.P)).max(axis=1)
-        return np.asarray(np.linalg.norm(self.D, axis=1) * np.sqrt(bend))
+        out: FloatArray = np.linalg.norm(self.D, axis=1) * np.sqrt(bend)
+        return out
 
     def at(self, theta: FloatArray) -> MultinomialEngine:
         """The same model and data linearised at another theta."""
-        return MultinomialEngine(self.problem, theta, self.curvature)
+        return type(self)(self.problem, theta, self.curvature)
 
     # -- linearize ---------------------------------------------------------------------
 
     def _linearize(self) -> None:
         problem, n, K = self.problem, self.problem.n_rows, self.K
-        self.f, self.P, self.D = (np.empty((n, K)) for _ in range(3))
-        self.top: IntArray = np.empty(n, dtype=np.intp)
+        self.f, self.P, self.D = (self.xp.empty((n, K)) for _ in range(3))
+        self.top: IntArray = self.xp.empty(n, dtype=np.intp)
+        kernels = self.kernels
         table = self.theta.reshape(self.width, K)
 
-        def task(block: Block) -> tuple[float, FloatArray, FloatArray]:
+        def task(block: Block) -> tuple[Any, FloatArray, FloatArray]:
             at = block.rows
             f = self.raw(block.X, table, None if problem.offset is None else problem.offset[at])
             self.f[at] = self.P[at] = f
-            value = np.empty((len(f), 1))
+            value = self.xp.empty((len(f), 1))
             kernels.softmax_block(f[:, :, None], self.y[at], value, self.D[at][:, :, None])
             kernels.probabilities_block(self.P[at], self.top[at])
             w = problem.w[at]
             slope = w[:, None] * self.D[at]
             sizes = block.X.mapped(np.abs).transposed(np.abs(slope), self.width)
-            return float(w @ value[:, 0]), block.X.transposed(slope, self.width), sizes
+            return w @ value[:, 0], block.X.transposed(slope, self.width), sizes
 
         total, gradient, scale = problem.rows.map_reduce(task, add_all, self.threads(1))
         self._check_finite()
         pull = problem.pull(self.theta) / (1.0 if problem.mean_form else problem.W)
-        self.objective = total / (problem.W if problem.mean_form else 1.0)
+        self.objective = float(total) / (problem.W if problem.mean_form else 1.0)
         self.objective += problem.price(self.theta)
         self.gradient: FloatArray = gradient.ravel() / problem.W + pull
         self.gradient_scale: FloatArray = scale.ravel() / problem.W + np.abs(pull)
@@ -150,11 +153,11 @@ class MultinomialEngine(OtherThetas):
         scale: FloatArray,
         power: int = 1,
     ) -> FloatArray:
-        F = np.ascontiguousarray(X.linear(table))
+        F = contiguous(X.linear(table))
         curved = self.split(F)
         for k in range(power):
-            factor = scale if k == 0 else np.ones(len(F))
-            kernels.curve_block(self.P[at], self.top[at], factor, curved)
+            factor = scale if k == 0 else np.ones_like(scale)
+            self.kernels.curve_block(self.P[at], self.top[at], factor, curved)
         return X.transposed(F, self.width)
 
     def sampled_product(self, V: FloatArray, rows: IntArray, scale: FloatArray) -> FloatArray:
@@ -164,7 +167,7 @@ class MultinomialEngine(OtherThetas):
 
     def table(self, V: FloatArray) -> FloatArray:
         """Vectors (p, t) as a table (d [+ 1], K·t)."""
-        return np.ascontiguousarray(V, dtype=np.float64).reshape(self.width, self.K * V.shape[1])
+        return contiguous(V).reshape(self.width, self.K * V.shape[1])
 
     def split(self, F: FloatArray) -> FloatArray:
         """Predictions (b, K·t) as (b, K, t)."""
@@ -206,7 +209,7 @@ class MultinomialEngine(OtherThetas):
         """1 − p, exact also for a class that is all but certain, shape (b, K)."""
         P, top = self.P[at], self.top[at]
         out = 1.0 - P
-        every = np.arange(len(P))
+        every = self.xp.arange(len(P))
         others = P.copy()
         others[every, top] = 0.0
         out[every, top] = others.sum(axis=1)
@@ -215,21 +218,23 @@ class MultinomialEngine(OtherThetas):
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""
         t, b = S.shape[1], len(block.X)
-        out = np.empty((t, b))
+        out: FloatArray = self.xp.empty((t, b))
         D = self.D[block.rows]
-        step = max(1, SIDE_BYTES // (8 * max(b, 1) * self.K))
+        step = max(1, self.problem.backend.budget(SIDE_BYTES) // (8 * max(b, 1) * self.K))
         for first in range(0, t, step):
-            F = np.ascontiguousarray(block.X.linear(self.table(S[:, first : first + step])))
-            kernels.contract_block(self.split(F), D, out[first : first + step])
+            F = contiguous(block.X.linear(self.table(S[:, first : first + step])))
+            self.kernels.contract_block(self.split(F), D, out[first : first + step])
         return out
 
     def mixed_vjp(self, rows: IntArray, s: FloatArray) -> FloatArray:
         """∇x (∇l_i · s) for the chosen rows, shape (k, d): s (p − e_y) + Θ S_i (x̃ᵀs)."""
         d, sides = self.problem.rows.n_features, s.reshape(self.width, self.K)
-        along = np.ascontiguousarray(self.problem.rows.take(rows).linear(sides))
-        kernels.curve_block(self.P[rows], self.top[rows], np.ones(len(rows)), along[:, :, None])
+        along = contiguous(self.problem.rows.take(rows).linear(sides))
+        ones = self.xp.ones(len(rows))
+        self.kernels.curve_block(self.P[rows], self.top[rows], ones, along[:, :, None])
         coef = self.theta.reshape(self.width, self.K)[:d]
-        return np.asarray(self.D[rows] @ sides[:d].T + along @ coef.T)
+        out: FloatArray = self.D[rows] @ sides[:d].T + along @ coef.T
+        return out
 
     # -- gradients of single rows ------------------------------------------------------
 
@@ -249,12 +254,13 @@ class MultinomialEngine(OtherThetas):
     def prediction_gradients(self, test: TestRows, output: str) -> FloatArray:
         """Gradient of the logits or probabilities of each test row, shape (t·K, p)."""
         K = self.K
-        slopes = np.broadcast_to(np.eye(K), (len(test.X), K, K))
+        eye = self.xp.eye(K)
+        slopes = np.broadcast_to(eye, (len(test.X), K, K))
         if output == "mean":
             p = self.predictions(test, self.theta[:, None], "mean")[:, 0]
-            slopes = p[:, :, None] * (np.eye(K) - p[:, None, :])
+            slopes = p[:, :, None] * (eye - p[:, None, :])
         design = test.X.design(self.width)
-        each = np.asarray(np.einsum("ij,iak->iajk", design, slopes))
+        each: FloatArray = np.einsum("ij,iak->iajk", design, slopes)
         return each.reshape(-1, self.n_params)
 
     def _outer(self, X: Features, slopes: FloatArray) -> FloatArray:
@@ -265,8 +271,8 @@ class MultinomialEngine(OtherThetas):
         """Losses (t, k) and slopes (t, K, k) of the test rows at every column of Theta (p, k)."""
         if test.y is None:
             raise InputError("y_test is needed to evaluate the loss of test rows")
-        F = np.ascontiguousarray(self.raw(test.X, self.table(Theta), test.offset))
-        value = np.empty((len(F), Theta.shape[1]))
+        F = contiguous(self.raw(test.X, self.table(Theta), test.offset))
+        value = self.xp.empty((len(F), Theta.shape[1]))
         curved = self.split(F)
-        kernels.softmax_block(curved, test.y.astype(np.intp), value, curved)
+        self.kernels.softmax_block(curved, test.y.astype(np.intp), value, curved)
         return value, curved

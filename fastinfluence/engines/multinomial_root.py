@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastinfluence.rows.base import Block
-from fastinfluence.types import FloatArray, IntArray
+from fastinfluence.types import FloatArray
 
 if TYPE_CHECKING:
     from fastinfluence.engines.multinomial import MultinomialEngine
@@ -32,7 +32,7 @@ class MultinomialRoot:
     def apply(self, V: FloatArray) -> FloatArray:
         """Z V, shape (n·K, t)."""
         engine, t = self._engine, V.shape[1]
-        out = np.empty((engine.problem.n_rows, engine.K, t))
+        out: FloatArray = engine.xp.empty((engine.problem.n_rows, engine.K, t))
         table = engine.table(V)
 
         def task(block: Block) -> int:
@@ -62,18 +62,20 @@ class MultinomialRoot:
     def gram(self, diagonal: FloatArray) -> FloatArray:
         """Z diag(diagonal) Zᵀ, shape (n·K, n·K)."""
         n, K, p = self._engine.problem.n_rows, self._engine.K, self._engine.n_params
-        out = np.empty((n * K, n * K))
+        out: FloatArray = self._engine.xp.empty((n * K, n * K))
         step = max(1, GRAM_BYTES // (8 * p * K))
         for first in range(0, n, step):
             last = min(first + step, n)
-            columns = self._columns(np.arange(first, last))
+            columns = self._columns(slice(first, last))
             out[:, first * K : last * K] = self.apply(diagonal[:, None] * columns)
-        return np.asarray(0.5 * (out + out.T))
+        symmetric: FloatArray = 0.5 * (out + out.T)
+        return symmetric
 
-    def _columns(self, rows: IntArray) -> FloatArray:
+    def _columns(self, rows: slice) -> FloatArray:
         """The named rows' part of Zᵀ, written out, shape (p, b·K)."""
         engine = self._engine
         q = np.sqrt(engine.P[rows])
-        B = q[:, :, None] * (np.eye(engine.K) - q[:, :, None] * q[:, None, :])
+        B = q[:, :, None] * (engine.xp.eye(engine.K) - q[:, :, None] * q[:, None, :])
         design = self._root[rows, None] * self._rows.take(rows).design(engine.width)
-        return np.asarray(np.einsum("ij,ikl->jkil", design, B)).reshape(engine.n_params, -1)
+        columns: FloatArray = np.einsum("ij,ikl->jkil", design, B)
+        return columns.reshape(engine.n_params, -1)

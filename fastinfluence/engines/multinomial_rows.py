@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastinfluence.backend import contiguous
 from fastinfluence.engines.row_curvature import RowTable
-from fastinfluence.kernels.cpu import multinomial_lissa as kernels
 from fastinfluence.rows.csr import CSRFeatures
 from fastinfluence.types import FloatArray, IntArray
 
@@ -30,7 +30,8 @@ class MultinomialRowCurvature(RowTable):
         """Upper bounds of ‖∇²l_i‖₂, shape (n,): Gershgorin's 2 max p(1 − p), times ‖x̃_i‖²."""
         engine = self._engine
         bend = (engine.P * engine.complements(slice(None))).max(axis=1)
-        return np.asarray(2.0 * bend * self.lengths)
+        out: FloatArray = 2.0 * bend * self.lengths
+        return out
 
     def squares(self, V: FloatArray, scale: FloatArray) -> FloatArray:
         """Σ_i scale_i (∇²l_i)² V over all rows, shape (p, t)."""
@@ -54,11 +55,10 @@ class MultinomialRowCurvature(RowTable):
         As :meth:`fastinfluence.engines.row_curvature.RowCurvature.recurse`. The loop runs over
         one class after another, so the vectors are transposed once for each call.
         """
-        t = len(cur)
-        work, sides = self._by_class(cur, t), self._by_class(V, t)
-        shrunk = np.ascontiguousarray(shrink.reshape(-1, self._engine.K).T)
+        work, sides = self._by_class(cur), self._by_class(V)
+        shrunk = contiguous(shrink.reshape(-1, self._engine.K).T)
         self._run(work, sides, rows, step, shrunk, limits * np.sqrt(self.lengths.max()))
-        cur[:] = work.transpose(0, 2, 1).reshape(t, -1)
+        cur[:] = work.swapaxes(-1, -2).reshape(cur.shape)
 
     def _run(
         self,
@@ -70,7 +70,7 @@ class MultinomialRowCurvature(RowTable):
         reach: FloatArray,
     ) -> None:
         P, top = self._engine.P, self._engine.top
-        whole = self.in_place
+        whole, kernels = self.in_place, self.problem.backend.kernels.multinomial_lissa
         if isinstance(whole, CSRFeatures):
             parts = whole.data, whole.indices, whole.indptr
             d = whole.n_features
@@ -82,6 +82,6 @@ class MultinomialRowCurvature(RowTable):
         for at, X, places in self.gathered(rows):
             kernels.recurse(X, places, rows[at], step[at], P, top, shrink, V, reach, cur)
 
-    def _by_class(self, V: FloatArray, t: int) -> FloatArray:
-        """Vectors (t, p) as (t, K, d [+ 1])."""
-        return np.ascontiguousarray(V.reshape(t, -1, self._engine.K).transpose(0, 2, 1))
+    def _by_class(self, V: FloatArray) -> FloatArray:
+        """Vectors (..., p) as (..., K, d [+ 1])."""
+        return contiguous(V.reshape(*V.shape[:-1], -1, self._engine.K).swapaxes(-1, -2))

@@ -18,11 +18,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from fastinfluence.kernels.cpu import mlp as kernels
-from fastinfluence.kernels.cpu import pointwise
+from fastinfluence.backend import Backend, backend_of, contiguous
 from fastinfluence.rows.features import Features, squared
 from fastinfluence.spec.activations import Activation
 from fastinfluence.types import FloatArray, IntArray
@@ -33,11 +33,6 @@ Room = Callable[..., FloatArray]
 """Where a pass puts its arrays: called with a shape."""
 
 
-def fresh(*shape: int) -> FloatArray:
-    """New memory."""
-    return np.empty(shape)
-
-
 class Scratch:
     """Memory that the passes of one part of the rows leave to the next part.
 
@@ -45,7 +40,8 @@ class Scratch:
     than what most passes do with them. Parts must ask for arrays in the same order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, xp: Any) -> None:
+        self._xp = xp
         self._rooms: Tables = []
         self._taken = 0
 
@@ -57,9 +53,9 @@ class Scratch:
         """An array of this shape that holds anything."""
         size, k = math.prod(shape), self._taken
         if k == len(self._rooms):
-            self._rooms.append(np.empty(size))
+            self._rooms.append(self._xp.empty(size))
         elif self._rooms[k].size < size:
-            self._rooms[k] = np.empty(size)
+            self._rooms[k] = self._xp.empty(size)
         self._taken += 1
         return self._rooms[k][:size].reshape(shape)
 
@@ -89,10 +85,11 @@ class Trace:
     @classmethod
     def empty(cls, X: Features, n: int, widths: Sequence[int], K: int, order: int) -> Trace:
         """Room for n rows and ``order`` derivatives."""
+        xp = X.backend.xp
         layers: list[Tables] = [
-            [np.empty((n, width)) for width in widths] if k <= order else [] for k in range(3)
+            [xp.empty((n, width)) for width in widths] if k <= order else [] for k in range(3)
         ]
-        return cls(X, layers[0], layers[1], layers[2], np.empty((n, K)))
+        return cls(X, layers[0], layers[1], layers[2], xp.empty((n, K)))
 
 
 class Network:
@@ -102,10 +99,12 @@ class Network:
         self, shapes: Sequence[tuple[int, int]], activation: Activation, theta: FloatArray
     ) -> None:
         self.shapes, self.activation = list(shapes), activation
+        self.backend: Backend = backend_of(theta)
+        self._params = self.backend.array(activation.param_values)
         ends = np.cumsum([0, *((a + 1) * b for a, b in self.shapes)])
         self._at = [slice(int(i), int(j)) for i, j in pairwise(ends)]
         self.tables: Tables = [
-            np.ascontiguousarray(theta[at]).reshape(a + 1, b)
+            contiguous(theta[at]).reshape(a + 1, b)
             for at, (a, b) in zip(self._at, self.shapes, strict=True)
         ]
         self.weights = [T[:-1] for T in self.tables]
@@ -130,7 +129,7 @@ class Network:
         """Vectors (p, t) as tables (fan_in + 1, t, fan_out)."""
         t = V.shape[1]
         return [
-            np.ascontiguousarray(V[at].reshape(a + 1, b, t).transpose(0, 2, 1))
+            contiguous(V[at].reshape(a + 1, b, t).transpose(0, 2, 1))
             for at, (a, b) in zip(self._at, self.shapes, strict=True)
         ]
 
@@ -141,17 +140,22 @@ class Network:
 
     def zeros(self, t: int) -> Tables:
         """Tables of zeros for t vectors."""
-        return [np.zeros((a + 1, t, b)) for a, b in self.shapes]
+        return [self.backend.xp.zeros((a + 1, t, b)) for a, b in self.shapes]
+
+    def fresh(self, *shape: int) -> FloatArray:
+        """New memory."""
+        out: FloatArray = self.backend.xp.empty(shape)
+        return out
 
     # -- passes ------------------------------------------------------------------------
 
     def forward(
-        self, X: Features, offset: FloatArray | None, order: int, room: Room = fresh
+        self, X: Features, offset: FloatArray | None, order: int, room: Room | None = None
     ) -> Trace:
         """Activations of some rows with ``order`` derivatives, and f with the offset (b, K)."""
-        out = Trace(X)
-        kernel = pointwise.kernel(self.activation.program, ORDERS[order])
-        params, nothing = self.activation.param_values, np.zeros(len(X))
+        out, room = Trace(X), room or self.fresh
+        kernel = self.backend.kernels.pointwise.kernel(self.activation.program, ORDERS[order])
+        params, nothing = self._params, self.backend.xp.zeros(len(X))
         z = X.linear_into(self.tables[0], room(len(X), self.shapes[0][1]))
         for T in self.tables[1:]:
             h, *derivatives = (room(*z.shape) for _ in range(order + 1))
@@ -165,9 +169,10 @@ class Network:
         return out
 
     def backward(
-        self, trace: Trace, slope: FloatArray, room: Room = fresh
+        self, trace: Trace, slope: FloatArray, room: Room | None = None
     ) -> tuple[Tables, Tables]:
         """δ_l of every layer for ∂/∂f = slope (b, K), and δ_l W_lᵀ of all but the first."""
+        room = room or self.fresh
         deltas: Tables = [slope]
         pulls: Tables = []
         for W, slopes in zip(self.weights[:0:-1], trace.slopes[::-1], strict=True):
@@ -175,19 +180,19 @@ class Network:
             deltas.append(np.multiply(pulls[-1], slopes, out=room(*slopes.shape)))
         return deltas[::-1], pulls[::-1]
 
-    def push(self, trace: Trace, sides: Tables, room: Room = fresh) -> tuple[Tables, Tables]:
+    def push(self, trace: Trace, sides: Tables, room: Room | None = None) -> tuple[Tables, Tables]:
         """Rz_l of every layer along the sides, each (b, t, fan_out), and Rh_l of the hidden ones.
 
         The last Rz is Rf.
         """
-        b, t = len(trace.X), sides[0].shape[1]
+        b, t, room = len(trace.X), sides[0].shape[1], room or self.fresh
         first = room(b, t, self.shapes[0][1])
         trace.X.linear_into(sides[0].reshape(len(sides[0]), -1), first.reshape(b, -1))
         moved, along = [first], []
         layers = zip(self.weights[1:], sides[1:], trace.hidden, trace.slopes, strict=True)
         for W, V, h, slopes in layers:
             along.append(room(*moved[-1].shape))
-            kernels.scale_block(moved[-1], slopes, along[-1])
+            self.backend.kernels.mlp.scale_block(moved[-1], slopes, along[-1])
             z, inner = room(b, t, W.shape[1]), room(b, t, W.shape[1])
             np.matmul(along[-1].reshape(b * t, -1), W, out=z.reshape(b * t, -1))
             np.matmul(h, V[:-1].reshape(h.shape[1], -1), out=inner.reshape(b, -1))
@@ -203,14 +208,14 @@ class Network:
         moved: Tables | None = None,
         back: tuple[Tables, Tables] | None = None,
         transposed: Tables | None = None,
-        room: Room = fresh,
+        room: Room | None = None,
     ) -> Tables:
         """Rδ_l of every layer for Rδ of the output = outer (b, t, K).
 
         With ``moved`` (Rz of :meth:`push`), ``back`` (of :meth:`backward`) and the sides
         ``transposed`` the second-order terms are in it; without them it is Jᵀ's pass.
         """
-        b, t = outer.shape[:2]
+        (b, t), room = outer.shape[:2], room or self.fresh
         out = [outer]
         for k in range(self.depth - 1, 0, -1):
             W, slopes = self.weights[k], trace.slopes[k - 1]
@@ -220,7 +225,7 @@ class Network:
                 deltas, pulls = back
                 side = np.matmul(deltas[k], transposed[k], out=room(b, t * len(W)))
                 bends = trace.bends[k - 1]
-                kernels.bend_block(
+                self.backend.kernels.mlp.bend_block(
                     up, side.reshape(up.shape), slopes, pulls[k - 1], bends, moved[k - 1]
                 )
             else:
@@ -230,16 +235,14 @@ class Network:
 
     def transposed(self, sides: Tables) -> Tables:
         """V_lᵀ of every layer's W as tables (fan_out, t·fan_in), for :meth:`pull`."""
-        return [
-            np.ascontiguousarray(V[:-1].transpose(2, 1, 0)).reshape(V.shape[2], -1) for V in sides
-        ]
+        return [contiguous(V[:-1].transpose(2, 1, 0)).reshape(V.shape[2], -1) for V in sides]
 
     # -- sums over rows ----------------------------------------------------------------
 
     def add_outer(self, out: Tables, trace: Trace, deltas: Sequence[FloatArray]) -> None:
         """Add Σ_i h̃_{l-1} ⊗ δ_l to tables (fan_in + 1, t, fan_out), δ_l (b, t, fan_out)."""
         for k, (T, delta) in enumerate(zip(out, deltas, strict=True)):
-            flat = np.ascontiguousarray(delta).reshape(len(delta), -1)
+            flat = contiguous(delta).reshape(len(delta), -1)
             if k == 0:
                 T += trace.X.transposed(flat, len(T)).reshape(T.shape)
             else:
@@ -256,7 +259,7 @@ class Network:
     def row_gradients(self, trace: Trace, deltas: Tables) -> FloatArray:
         """h̃_{l-1} ⊗ δ_l of each row, shape (b, p), for δ_l (b, fan_out)."""
         b = len(deltas[0])
-        out = np.empty((b, self._at[-1].stop))
+        out = self.fresh(b, self._at[-1].stop)
         design = trace.X.design(len(self.tables[0]))
         for k, (at, T, delta) in enumerate(zip(self._at, self.tables, deltas, strict=True)):
             block = out[:, at].reshape(b, *T.shape)
@@ -268,11 +271,12 @@ class Network:
 
     def squared_norms(self, trace: Trace, deltas: Tables) -> FloatArray:
         """‖∇‖² of each row, shape (b,), without forming the gradient."""
-        ones = np.ones((trace.X.n_features, 1))
+        ones: FloatArray = self.backend.xp.ones((trace.X.n_features, 1))
         sizes = [trace.X.mapped(squared).linear(ones)[:, 0]]
         sizes += [np.einsum("ij,ij->i", h, h) for h in trace.hidden]
         terms = [
             (1.0 + size) * np.einsum("ij,ij->i", delta, delta)
             for size, delta in zip(sizes, deltas, strict=True)
         ]
-        return np.asarray(np.sum(terms, axis=0))
+        out: FloatArray = sum(terms[1:], terms[0])
+        return out

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 
+from fastinfluence.backend import contiguous
 from fastinfluence.engines.sums import add
-from fastinfluence.kernels.cpu import multinomial as kernels
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.features import Features
@@ -22,7 +23,19 @@ class OtherThetas:
     K: int
     width: int
     y: IntArray
+    f: FloatArray
+    P: FloatArray
     D: FloatArray
+
+    @property
+    def xp(self) -> Any:
+        """The module of the arrays."""
+        return self.problem.backend.xp
+
+    @property
+    def kernels(self) -> Any:
+        """What happens to K numbers of one row."""
+        return self.problem.backend.kernels.multinomial
 
     @abstractmethod
     def raw(self, X: Features, table: FloatArray, offset: FloatArray | None) -> FloatArray:
@@ -51,10 +64,10 @@ class OtherThetas:
     def predictions(self, test: TestRows, Theta: FloatArray, output: str) -> FloatArray:
         """Logits ("raw") or probabilities ("mean") of the test rows, shape (t, k, K)."""
         F = self.split(self.raw(test.X, self.table(Theta), test.offset))
-        out = np.ascontiguousarray(F.transpose(0, 2, 1))
+        out = contiguous(F.transpose(0, 2, 1))
         if output == "mean":
             flat = out.reshape(-1, self.K)
-            kernels.probabilities_block(flat, np.empty(len(flat), dtype=np.intp))
+            self.kernels.probabilities_block(flat, self.xp.empty(len(flat), dtype=np.intp))
         return out
 
     def total_gradients(self, Theta: FloatArray) -> FloatArray:
@@ -64,7 +77,7 @@ class OtherThetas:
         def task(block: Block) -> FloatArray:
             at = block.rows
             offset = None if problem.offset is None else problem.offset[at]
-            F = np.ascontiguousarray(self.raw(block.X, table, offset))
+            F = contiguous(self.raw(block.X, table, offset))
             self._slopes(self.split(F), self.y[at])
             F *= problem.w[at, None]
             return block.X.transposed(F, self.width)
@@ -77,7 +90,7 @@ class OtherThetas:
     ) -> FloatArray:
         """Σ scale_i ∇l_i over the rows of each owner j, at column j of Theta, shape (k, p)."""
         X, k = self.problem.rows.take(rows), Theta.shape[1]
-        each = np.ascontiguousarray(Theta.reshape(self.width, self.K, k).transpose(1, 2, 0))
+        each = contiguous(Theta.reshape(self.width, self.K, k).transpose(1, 2, 0))
         F = np.stack([X.paired(T, owner) for T in each], axis=1)
         if self.problem.offset is not None:
             F += self.problem.offset[rows]
@@ -92,11 +105,10 @@ class OtherThetas:
         return self._grouped(X, self.D[rows] * scale[:, None], owner, k)
 
     def _grouped(self, X: Features, slopes: FloatArray, owner: IntArray, k: int) -> FloatArray:
-        columns = np.ascontiguousarray(slopes.T)
+        columns = contiguous(slopes.T)
         sums = [X.grouped(column, owner, k, self.width) for column in columns]
         return np.stack(sums, axis=2).reshape(k, -1)
 
-    @staticmethod
-    def _slopes(F: FloatArray, y: IntArray) -> None:
+    def _slopes(self, F: FloatArray, y: IntArray) -> None:
         """Replace logits F (b, K, t) by p − e_y."""
-        kernels.softmax_block(F, y, np.empty((F.shape[0], F.shape[2])), F)
+        self.kernels.softmax_block(F, y, self.xp.empty((F.shape[0], F.shape[2])), F)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastinfluence.backend import contiguous
 from fastinfluence.rows.base import Block
 from fastinfluence.types import FloatArray
 
@@ -25,11 +26,12 @@ class CurvatureRoot:
         problem = engine.problem
         self._engine, self._rows = engine, problem.rows
         self.n_rows = problem.n_rows
+        self._xp = problem.backend.xp
         self._root = np.sqrt(problem.w * engine.d2 / problem.W)
 
     def apply(self, V: FloatArray) -> FloatArray:
         """Z V, shape (n, t)."""
-        out = np.empty((self._rows.n_rows, V.shape[1]))
+        out: FloatArray = self._xp.empty((self._rows.n_rows, V.shape[1]))
 
         def task(block: Block) -> int:
             out[block.rows] = block.X.linear(V)
@@ -51,12 +53,12 @@ class CurvatureRoot:
     def gram(self, diagonal: FloatArray) -> FloatArray:
         """Z diag(diagonal) Zᵀ, shape (n, n), without a copy of X."""
         n = self._rows.n_rows
-        out = np.empty((n, n))
+        out: FloatArray = self._xp.empty((n, n))
         step = max(1, min(GRAM_ROWS, GRAM_BYTES // (8 * self._engine.n_params)))
         for first in range(0, n, step):
             last = min(first + step, n)
-            chosen = self._engine.design(self._rows.take(np.arange(first, last)))
-            columns = np.ascontiguousarray((self._root[first:last, None] * chosen * diagonal).T)
+            chosen = self._engine.design(self._rows.take(slice(first, last)))
+            columns = contiguous((self._root[first:last, None] * chosen * diagonal).T)
             self._fill(out, first, last, columns)
             out[first:last, last:] = out[last:, first:last].T
         return out

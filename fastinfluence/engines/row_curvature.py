@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastinfluence.kernels.cpu import lissa as kernels
 from fastinfluence.problem import Problem
 from fastinfluence.rows.base import Block
-from fastinfluence.rows.csr import CSRFeatures, CSRRows
-from fastinfluence.rows.dense import DenseRows
+from fastinfluence.rows.csr import CSRFeatures
 from fastinfluence.rows.features import squared
 from fastinfluence.types import FloatArray, IntArray
 
@@ -33,8 +31,9 @@ class RowTable:
     @cached_property
     def lengths(self) -> FloatArray:
         """‖x̃_i‖², shape (n,)."""
-        ones = np.ones(self.rows.n_features)
-        out = np.full(self.rows.n_rows, float(self.problem.spec.fit_intercept))
+        xp = self.problem.backend.xp
+        ones = xp.ones(self.rows.n_features)
+        out: FloatArray = xp.full(self.rows.n_rows, float(self.problem.spec.fit_intercept))
 
         def task(block: Block) -> int:
             out[block.rows] += block.X.mapped(squared).linear(ones)
@@ -43,26 +42,24 @@ class RowTable:
         self.rows.map_reduce(task, lambda _, stop: stop, self.problem.n_threads)
         return out
 
-    @cached_property
+    @property
     def in_place(self) -> FloatArray | CSRFeatures | None:
         """The table itself where a kernel can read it: sparse, or dense in native row order."""
-        if isinstance(self.rows, CSRRows):
-            whole = self.rows.take(slice(None))
-            return whole if isinstance(whole, CSRFeatures) else None
-        if not isinstance(self.rows, DenseRows):
-            return None
-        X = self.rows.X
-        return X if X.flags.c_contiguous and X.dtype == self.rows.dtype else None
+        table: FloatArray | CSRFeatures | None = getattr(self.rows, "in_place", None)
+        return table
 
     def gathered(self, rows: IntArray) -> Iterator[tuple[slice, FloatArray, IntArray]]:
         """Parts of the drawn rows (T, b), copied: which steps, the copies, each step's places."""
         T, b = rows.shape
-        at_once = max(1, GATHER_BYTES // (8 * b * self.rows.n_features))
+        at_once = max(
+            1, self.problem.backend.budget(GATHER_BYTES) // (8 * b * self.rows.n_features)
+        )
         for first in range(0, T, at_once):
             at = slice(first, first + at_once)
             part = rows[at]
             X = self.rows.take(part.ravel()).toarray()
-            yield at, X, np.arange(part.size, dtype=np.intp).reshape(part.shape)
+            places = self.problem.backend.xp.arange(part.size, dtype=np.intp)
+            yield at, X, places.reshape(part.shape)
 
 
 class RowCurvature(RowTable):
@@ -109,7 +106,7 @@ class RowCurvature(RowTable):
         """
         step = step * self._engine.d2[rows]
         reach = limits * np.sqrt(self.lengths.max())
-        whole = self.in_place
+        whole, kernels = self.in_place, self.problem.backend.kernels.lissa
         if isinstance(whole, CSRFeatures):
             parts = whole.data, whole.indices, whole.indptr
             kernels.recurse_csr(*parts, rows, step, shrink, V, reach, cur, whole.n_features)

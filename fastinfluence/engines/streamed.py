@@ -73,6 +73,13 @@ def of_blocks(engine: Any) -> Any:
     return engine.local if isinstance(engine, Streamed) else engine
 
 
+def at_home(engine: Any, block: Block) -> tuple[Any, IntArray]:
+    """The engine that holds a block's rows in memory, and their numbers in it."""
+    if isinstance(engine, Streamed):
+        return engine.local.engine(block), np.arange(len(block.X))
+    return engine, np.arange(block.start, block.stop)
+
+
 def _totals(local: Local, block: Block) -> Totals:
     engine = local.engine(block)
     return Totals(engine.objective, engine.gradient, engine.convex)

@@ -14,8 +14,10 @@ from fastinfluence.engines.multinomial import MultinomialEngine
 from fastinfluence.engines.streamed import Local, Streamed, Totals
 from fastinfluence.kernels.cpu import pointwise
 from fastinfluence.rows.base import Block
+from fastinfluence.rows.columns import at_block
+from fastinfluence.spec.line import REAL_LINE
 from fastinfluence.spec.mlp import MLP
-from fastinfluence.types import FloatArray, IntArray
+from fastinfluence.types import BoolArray, FloatArray, IntArray
 
 
 class BlockGLM(GLMEngine):
@@ -42,15 +44,16 @@ class BlockGLM(GLMEngine):
     def totals(self) -> Totals:
         """What the block adds to the objective and its gradient; the loss's domain is checked."""
         value, self.d1, self.d2 = self._derivatives("value", "d1", self._second)
-        self._check_domain()
         problem = self.problem
         slope = problem.w * self.d1
         slope /= problem.W
-        return Totals(
-            float(problem.w @ value) / (problem.W if problem.mean_form else 1.0),
-            problem.rows.take(slice(None)).transposed(slope, self.n_params),
-            self.convex,
-        )
+        total = float(problem.w @ value)
+        gradient = problem.rows.take(slice(None)).transposed(slope, self.n_params)
+        finite = self.convex and np.isfinite(total + float(gradient.sum()))
+        if not finite or problem.spec.loss.f_domain != REAL_LINE:
+            self._check_domain()
+        total /= problem.W if problem.mean_form else 1.0
+        return Totals(total, gradient, self.convex)
 
     def _derivatives(self, *outputs: str) -> tuple[FloatArray, ...]:
         problem = self.problem
@@ -58,10 +61,16 @@ class BlockGLM(GLMEngine):
         kernel = pointwise.kernel(self._program, outputs)
         kernel(self.f[:, None], problem.y, self._params, *(out[:, None] for out in made))
         if not problem.w.all():  # rows of weight zero may lie outside the loss's domain
-            wild = (problem.w == 0) & ~np.all([np.isfinite(out) for out in made], axis=0)
             for out in made:
-                out[wild] = 0.0
+                out[self._wild] = 0.0
         return made
+
+    @cached_property
+    def _wild(self) -> BoolArray:
+        """Which rows of weight zero lie outside the loss's domain: there they count as flat."""
+        found = self.row_pointwise(np.arange(len(self.f)), "value", "d1", self._second)
+        finite: BoolArray = np.all([np.isfinite(out) for out in found], axis=0)
+        return np.asarray((self.problem.w == 0) & ~finite)
 
 
 def _glm_totals(local: Local, block: Block) -> Totals:
@@ -86,6 +95,10 @@ class StreamedGLM(Streamed, GLMEngine):  # type: ignore[override]  # sums made w
             np.arange(len(rows)), *outputs
         )
         return out
+
+    def weighted_gram(self, scale: Any) -> FloatArray:
+        """Σ_i scale_i x_i x_iᵀ with the intercept's column of ones, shape (p, p)."""
+        return self.sum(lambda engine, block: engine.weighted_gram(at_block(scale, block)))
 
     def _set_up(self) -> None:
         self.f, self.d1, self.d2 = (self.per_row(name) for name in ("f", "d1", "d2"))

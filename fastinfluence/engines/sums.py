@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.sparse import csr_array
 
@@ -21,7 +23,7 @@ def add_grouped(out: FloatArray, each: FloatArray, owner: IntArray, scale: Float
 
 
 def add_all(
-    a: tuple[float, FloatArray, FloatArray], b: tuple[float, FloatArray, FloatArray]
-) -> tuple[float, FloatArray, FloatArray]:
+    a: tuple[Any, FloatArray, FloatArray], b: tuple[Any, FloatArray, FloatArray]
+) -> tuple[Any, FloatArray, FloatArray]:
     """The same for a number and two arrays."""
     return a[0] + b[0], add(a[1], b[1]), add(a[2], b[2])

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import is_dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
+from fastinfluence.backend import told
 from fastinfluence.errors import InputError
 from fastinfluence.influence.base import InfluenceBase
 from fastinfluence.sinks import ParquetSink, PerOutput, Question, Sink
 from fastinfluence.solvers import Solver
 from fastinfluence.streaming import stream_of
 from fastinfluence.types import Effect, FloatArray
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def asks(method: Callable[P, T]) -> Callable[P, T]:
+    """A question: memory that ends on a device while it is answered is one error that says so."""
+
+    @wraps(method)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> T:
+        infl: Any = args[0]
+        with told(infl._passes.problem.backend, f"{method.__name__}()"):
+            return method(*args, **kwargs)
+
+    return asked
 
 
 def checked_sink(out: Sink[Any] | None) -> Sink[Any] | None:

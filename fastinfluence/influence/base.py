@@ -8,9 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from fastinfluence.backend import numbers
 from fastinfluence.curvature import Curvature
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import CURVATURES
+from fastinfluence.engines.host_view import computing
 from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceWarning, InputError
 from fastinfluence.fit import FitStatus, relative_gradient
@@ -20,8 +22,9 @@ from fastinfluence.progress import Progress, as_progress, silent
 from fastinfluence.removal import Refit
 from fastinfluence.removal.active import warn_if_changed
 from fastinfluence.search import gradient_norm
-from fastinfluence.solvers import Solver, choose
+from fastinfluence.solvers import Solver
 from fastinfluence.solvers.base import Prepared
+from fastinfluence.solvers.carried import chosen, prepare
 from fastinfluence.solvers.choose import Choice
 from fastinfluence.solvers.spectrum import negative_advice
 from fastinfluence.types import FloatArray
@@ -69,6 +72,7 @@ class InfluenceBase:
         self._problem = problem
         self._settings = settings
         self._engine: Engine = linearize(problem, theta, settings.curvature)
+        self._passes: Engine = computing(self._engine)
         self._refit = refit
         self.fit_status = fit_status
         if fit_status is not None:
@@ -77,7 +81,7 @@ class InfluenceBase:
     @property
     def theta(self) -> FloatArray:
         """Parameters, shape (p,): coefficients, then the intercept, in the layout of the spec."""
-        return self._engine.theta
+        return self._passes.theta if self._problem.keeps_results else self._engine.theta
 
     @property
     def spec(self) -> Spec:
@@ -103,23 +107,23 @@ class InfluenceBase:
     def _choice(self) -> Choice:
         solver = self._settings.solver
         if isinstance(solver, str):
-            return choose(self.hessian)
+            return chosen(self.hessian)
         return Choice(solver, f"{type(solver).__name__}: as asked for")
 
     @cached_property
     def _prepared(self) -> Prepared:
-        prepared = self._choice.solver.prepare(self.hessian)
+        prepared = prepare(self._choice.solver, self.hessian)
         self._warn_about_null_space(prepared)
         return prepared
 
     def _solve(self, sides: FloatArray) -> FloatArray:
         solution = self._prepared.solve(sides)
-        bad = np.flatnonzero(~solution.converged)
-        if len(bad):
+        bad = [j for j, good in enumerate(numbers(solution.converged)) if not good]
+        if bad:
             warnings.warn(
                 f"{len(bad)} of {sides.shape[1]} right-hand sides did not converge, first "
                 f"{bad[0]}: {solution.status[bad[0]]} "
-                f"(residual {solution.residual_norms[bad[0]]:.1e})",
+                f"(residual {float(solution.residual_norms[bad[0]]):.1e})",
                 FastInfluenceWarning,
                 stacklevel=4,
             )

@@ -11,6 +11,7 @@ from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
 from fastinfluence.influence.replacements import Replacements
+from fastinfluence.influence.saving import Saving
 from fastinfluence.influence.sources import Sources
 from fastinfluence.influence.statistics import Statistics
 from fastinfluence.influence.subsets import Subsets
@@ -26,7 +27,7 @@ from fastinfluence.streaming import build
 from fastinfluence.types import FloatArray
 
 
-class Influence(Statistics, Subsets, Replacements, Sources):
+class Influence(Statistics, Subsets, Replacements, Sources, Saving):
     """Influence of training rows on a fitted model (Koh & Liang 2017).
 
     Never fits: ``theta`` is taken as it is. Use :meth:`fit` to fit, :meth:`from_estimator` for
@@ -58,7 +59,9 @@ class Influence(Statistics, Subsets, Replacements, Sources):
     curvature : {"hessian", "gauss-newton", "fisher"}, default "hessian"
         The observed Hessian, its Gauss–Newton form (the same for a GLM), or its expectation
         under the model.
-    device : {"cpu"}, default "cpu"
+    device : {"cpu", "cuda"}, default "cpu"
+        Where passes over the rows run: "cuda" for an NVIDIA GPU, which needs CuPy. X may lie there
+        already; results then stay there.
     n_threads : int, optional
         Threads of this library's own kernels; by default all that the process may use.
     progress : bool or callable, optional
@@ -95,7 +98,7 @@ class Influence(Statistics, Subsets, Replacements, Sources):
     ) -> None:
         settings = Settings.of(solver, damping, curvature, progress)
         if theta is None:
-            raise InputError("theta is needed: Influence never fits; use fi.Influence.fit to fit")
+            raise InputError("theta=… is needed: Influence never fits; fi.Influence.fit does")
         spec = spec.sized(theta) if isinstance(spec, Oracle) else spec
         problem = build(spec, X, y, sample_weight, offset, device, n_threads, settings.progress)
         self._start(problem, _theta_for(problem, theta), settings, refit)
@@ -164,7 +167,7 @@ class Influence(Statistics, Subsets, Replacements, Sources):
         solver = self._settings.solver
         chosen = None if isinstance(solver, str) else solver
         theta, status = minimize(
-            self._problem, self.theta, tol, chosen, progress=self._settings.progress
+            self._problem, self._engine.theta, tol, chosen, progress=self._settings.progress
         )
         _warn_if_unfinished(status)
         return type(self)._of(self._problem, theta, self._settings, status, self._refit)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
 import numpy as np
 
+from fastinfluence.backend import CPU, adopted, contiguous, on_device, to_host
 from fastinfluence.engines.glm import OUTPUTS
 from fastinfluence.errors import InputError
-from fastinfluence.influence.asked import asked_of, checked_sink
+from fastinfluence.influence.asked import asked_of, asks, checked_sink
 from fastinfluence.influence.base import InfluenceBase
 from fastinfluence.inputs import checked_rows, finite_matrix, one_of, positive_count
 from fastinfluence.scoring import (
@@ -21,15 +22,19 @@ from fastinfluence.scoring import (
 )
 from fastinfluence.sinks import Matrix, Sink, Total
 from fastinfluence.solvers import Solution
+from fastinfluence.solvers.carried import there
 from fastinfluence.targets.base import Target, are_targets, checked_target
-from fastinfluence.types import Effect, FloatArray
+from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
+T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Scores(InfluenceBase):
     """Inverse-Hessian-vector products and the scores they give."""
 
+    @asks
     def ihvp(self, V: Any) -> Solution:
         """Inverse-Hessian-vector products H⁻¹V, with residuals and error bounds.
 
@@ -43,23 +48,25 @@ class Scores(InfluenceBase):
             ``.x`` has shape (p, t).
         """
         p = self._engine.n_params
-        sides = finite_matrix(V, "V")
+        sides = self._here(V, "V")
         if sides.ndim == 1:
             sides = sides[:, None]
         if sides.ndim != 2 or sides.shape[0] != p:
             raise InputError(f"V has shape {np.shape(V)} but the model has p = {p}: give (p, t)")
-        return self._prepared.solve(sides)
+        return self._home(self._prepared.solve(sides), V)
 
+    @asks
     def on_params(self, rows: Any, effect: Effect = "removal") -> FloatArray:
         """Influence of each row on theta, shape (k, p).
 
         ``"removal"``: the predicted theta₋ᵢ − theta, (w_i/W)·H⁻¹g_i. ``"upweight"``: −H⁻¹g_i
         (I_up,params, eq. 1).
         """
-        chosen = checked_rows(rows, self.n_rows)
-        factors = Scale.of(effect, self._engine)[chosen][:, None]
-        g = self._engine.row_gradients(chosen) + self._engine.fold
-        return factors * self._solve(np.ascontiguousarray(g.T)).T
+        engine = self._passes
+        chosen: IntArray = engine.problem.backend.array(checked_rows(rows, self.n_rows))
+        factors = Scale.of(effect, engine)[chosen][:, None]
+        g = engine.row_gradients(chosen) + engine.fold
+        return self._home(factors * self._solve(contiguous(g.T)).T, rows)
 
     @overload
     def on_loss(
@@ -80,6 +87,7 @@ class Scores(InfluenceBase):
         out: Sink[R],
         offset_test: Any = ...,
     ) -> R: ...
+    @asks
     def on_loss(
         self,
         X_test: Any,
@@ -104,11 +112,13 @@ class Scores(InfluenceBase):
         offset_test : array_like, shape (t,), optional
             Required where the model was trained with an offset.
         """
-        test = self._problem.test_rows(X_test, y_test, offset_test)
+        test = self._passes.problem.test_rows(X_test, y_test, offset_test)
         if test.y is None:
             raise InputError("y_test is needed: on_loss asks about the loss of labelled rows")
-        return self._score("on_loss", self._engine.loss_gradients(test), effect, out)
+        gradients = self._passes.loss_gradients(test)
+        return self._home(self._score("on_loss", gradients, effect, out), X_test)
 
+    @asks
     def on_prediction(
         self,
         X_test: Any,
@@ -123,10 +133,12 @@ class Scores(InfluenceBase):
         classes the last axis counts them: (t, n, K), and so it does in what ``out`` returns.
         """
         one_of(output, OUTPUTS, "output")
-        test = self._problem.test_rows(X_test, None, offset_test)
-        gradients = self._engine.prediction_gradients(test, output)
-        return self._score("on_prediction", gradients, effect, out, K=self._problem.n_outputs)
+        test = self._passes.problem.test_rows(X_test, None, offset_test)
+        gradients = self._passes.prediction_gradients(test, output)
+        K = self._problem.n_outputs
+        return self._home(self._score("on_prediction", gradients, effect, out, K=K), X_test)
 
+    @asks
     def on_function(
         self,
         gradient: Any,
@@ -149,23 +161,24 @@ class Scores(InfluenceBase):
             if direct is not None:
                 raise InputError("a target brings its own direct: leave it out")
             gradients, through = self._of_targets(gradient)
-            return self._score("on_function", gradients, effect, out, through)
+            return self._home(self._score("on_function", gradients, effect, out, through))
         p = self._engine.n_params
-        gradients = np.atleast_2d(finite_matrix(gradient, "gradient"))
+        gradients = np.atleast_2d(self._here(gradient, "gradient"))
         if gradients.ndim != 2 or gradients.shape[1] != p:
             raise InputError(
                 f"gradient has shape {np.shape(gradient)} but the model has p = {p}: give (t, p)"
             )
         through = None
         if direct is not None:
-            through = np.atleast_2d(finite_matrix(direct, "direct"))
+            through = np.atleast_2d(self._here(direct, "direct"))
             wanted = (len(gradients), self.n_rows)
             if through.shape != wanted:
                 raise InputError(
                     f"direct must have shape {wanted}, one derivative per function "
                     f"and training row; it has shape {np.shape(direct)}"
                 )
-        return self._score("on_function", gradients, effect, out, through)
+        scores = self._score("on_function", gradients, effect, out, through)
+        return self._home(scores, gradient)
 
     def value(self, target: Target) -> float:
         """The number that a target of ``fi.targets`` is for this model; NaN if undetermined."""
@@ -196,6 +209,7 @@ class Scores(InfluenceBase):
     def self_influence(
         self, effect: Effect = ..., sketch: None = ..., seed: int = ..., *, out: Sink[R]
     ) -> R: ...
+    @asks
     def self_influence(
         self,
         effect: Effect = "removal",
@@ -234,12 +248,15 @@ class Scores(InfluenceBase):
                 refuse_dear(self._engine, self._choice.solver)
             sink = asked_of(self, sink, "self_influence", effect)
             progress = self._settings.progress
-            return self_influence(self._engine, self._prepared, effect, sink, progress)
+            return self._home(self_influence(self._passes, self._prepared, effect, sink, progress))
         if out is not None:
             raise InputError("a sketch holds all rows in memory: leave out= away, or sketch=")
         k = positive_count(sketch, "sketch")
-        return sketched_self_influence(
-            self.hessian, self._engine, self._prepared, effect, k, seed, self._settings.progress
+        operator, progress = there(self.hessian), self._settings.progress
+        return self._home(
+            sketched_self_influence(
+                operator, self._passes, self._prepared, effect, k, seed, progress
+            )
         )
 
     def _score(
@@ -254,6 +271,26 @@ class Scores(InfluenceBase):
         """Scores of quantities with these gradients (t·K, p), K for each test row."""
         sink = checked_sink(out) or Matrix()
         Scale.of(effect, self._engine)
-        S = self._solve(np.ascontiguousarray(gradients.T))
+        engine, progress = self._passes, self._settings.progress
+        backend = engine.problem.backend
+        S = self._solve(contiguous(backend.array(gradients).T))
+        through = None if direct is None else backend.array(direct)
         sink = asked_of(self, sink, method, effect, S, direct, K)
-        return stream_scores(self._engine, S, effect, sink, direct, self._settings.progress)
+        return stream_scores(engine, S, effect, sink, through, progress)
+
+    def _here(self, values: Any, what: str) -> FloatArray:
+        """A caller's numbers, checked, where the passes run."""
+        given = adopted(values)
+        backend = self._passes.problem.backend
+        if on_device(given) and backend is not CPU:
+            if not np.isfinite(given).all():
+                raise InputError(f"{what} holds NaN or infinity")
+            return contiguous(given)
+        checked: FloatArray = backend.array(finite_matrix(given, what))
+        return checked
+
+    def _home(self, result: T, *given: Any) -> T:
+        """A result in the host's memory; where it is, if X or what was given lies on a device."""
+        if self._problem.keeps_results or any(on_device(adopted(values)) for values in given):
+            return result
+        return to_host(result)

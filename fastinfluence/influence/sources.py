@@ -8,6 +8,7 @@ from fastinfluence.engines.oracle_probe import probe
 from fastinfluence.fit import FitStatus
 from fastinfluence.influence.base import InfluenceBase, Settings
 from fastinfluence.inputs import positive_count
+from fastinfluence.placement import checked_device
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress
 from fastinfluence.removal import Refit
@@ -46,6 +47,7 @@ class Sources(InfluenceBase):
         progress: bool | Progress | None = None,
         temperature: float | None = None,
         max_rank: int = 2000,
+        device: str = "cpu",
     ) -> Self:
         """Wrap a fitted scikit-learn model, a Pipeline that ends with one, or statsmodels results.
 
@@ -58,8 +60,8 @@ class Sources(InfluenceBase):
             them out, or give the same rows.
         sample_weight : array_like, shape (n,), optional
             What a scikit-learn model was fitted with. statsmodels results hold their weights.
-        solver, damping, curvature, n_threads, progress
-            As in :class:`Influence`.
+        solver, damping, curvature, n_threads, progress, device
+            As in :class:`Influence`. X is read on the host, then copied.
         temperature : float, optional
             For support vector machines: the width over which their hinge is smoothed for scores,
             at the weights trained on the hinge itself. In the unit of the margin (or, for
@@ -76,9 +78,11 @@ class Sources(InfluenceBase):
         from fastinfluence.adapters import Margins, adapt
 
         settings = Settings.of(solver, damping, curvature, progress)
+        checked_device(device)
         margins = Margins(temperature, positive_count(max_rank, "max_rank"))
         adapted = adapt(fitted, X, y, sample_weight, n_threads, margins)
-        out = cls._of(adapted.problem, adapted.theta, settings, refit=adapted.refit)
+        problem = adapted.problem.placed(device)
+        out = cls._of(problem, adapted.theta, settings, refit=adapted.refit)
         if adapted.stationary:
             out._warn_if_far()
         return out

@@ -11,16 +11,15 @@ from fastinfluence.engines.base import Engine
 from fastinfluence.errors import InputError
 from fastinfluence.fit import minimize
 from fastinfluence.flips import Flip, InfluentialSubset
-from fastinfluence.influence.asked import asked_of, checked_sink
+from fastinfluence.influence.asked import asks
 from fastinfluence.influence.removals import Removals
 from fastinfluence.inputs import non_negative, positive_count
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.quantity import Quantity
 from fastinfluence.removal import Refit, RemovalSets
-from fastinfluence.scoring import stream_scores
 from fastinfluence.sensitivity import Penalised, by_penalty
-from fastinfluence.sinks import Matrix, Sink
-from fastinfluence.solvers import choose
+from fastinfluence.sinks import Sink
+from fastinfluence.solvers.carried import chosen, prepare
 from fastinfluence.streaming import stream_of
 from fastinfluence.subsets import SubsetSearch
 from fastinfluence.targets import Target, function
@@ -146,6 +145,7 @@ class Subsets(Removals):
         each = by_penalty(self._engine, self._solve(np.ascontiguousarray(gradients.T)))
         return each if share is None else each @ share
 
+    @asks
     def on_weights(
         self, X_test: Any, y_test: Any, out: Sink[Any] | None = None, offset_test: Any = None
     ) -> Any:
@@ -162,12 +162,9 @@ class Subsets(Removals):
         out : None, fi.TopK(k), fi.Total() or fi.ParquetSink(path)
             As in :meth:`on_loss`. TopK's ``.helpful`` are the most negative derivatives.
         """
-        sink = checked_sink(out) or Matrix()
-        test = self._labelled(X_test, y_test, offset_test, "on_weights")
-        gradients = self._engine.loss_gradients(test) / self._problem.W
-        S = self._solve(np.ascontiguousarray(gradients.T))
-        sink, progress = asked_of(self, sink, "on_weights", "upweight", S), self._settings.progress
-        return stream_scores(self._engine, S, "upweight", sink, progress=progress)
+        test = self._labelled(X_test, y_test, offset_test, "on_weights", self._passes.problem)
+        gradients = self._passes.loss_gradients(test) / self._problem.W
+        return self._home(self._score("on_weights", gradients, "upweight", out), X_test)
 
     def without(self, rows: Any, tol: float = 1e-9) -> Self:
         """A new Influence at the exact optimum without these rows; can be chained.
@@ -194,7 +191,7 @@ class Subsets(Removals):
         settings = self._settings
         problem, refit = self._reduced(rows)
         solver = None if isinstance(settings.solver, str) else settings.solver
-        theta, status = minimize(problem, self.theta, tol, solver, settings.progress)
+        theta, status = minimize(problem, self._engine.theta, tol, solver, settings.progress)
         out = type(self).__new__(type(self))
         out._setup(problem, theta, settings, status, refit)
         return out
@@ -242,11 +239,13 @@ class Subsets(Removals):
             return self._solve(sides)
         operator = Curvature(engine, self._settings.damping)
         solver = self._settings.solver
-        chosen = choose(operator).solver if isinstance(solver, str) else solver
-        return chosen.prepare(operator).apply(sides)
+        best = chosen(operator).solver if isinstance(solver, str) else solver
+        return prepare(best, operator).apply(sides)
 
-    def _labelled(self, X_test: Any, y_test: Any, offset_test: Any, name: str) -> TestRows:
-        test = self._problem.test_rows(X_test, y_test, offset_test)
+    def _labelled(
+        self, X_test: Any, y_test: Any, offset_test: Any, name: str, where: Problem | None = None
+    ) -> TestRows:
+        test = (where or self._problem).test_rows(X_test, y_test, offset_test)
         if test.y is None:
             raise InputError(f"y_test is needed: {name} asks about the loss of labelled rows")
         return test

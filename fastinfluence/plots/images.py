@@ -14,7 +14,7 @@ from fastinfluence.types import FloatArray, IntArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastinfluence.sinks.memory import TopKResult
+    from fastinfluence.sinks.extremes import TopKResult
 
 CELL, CAPTION, GAP = 1.0, 0.46, 0.14
 """Sides of an image, of the room for its caption, and of what lies between, in data units."""

@@ -19,7 +19,7 @@ from fastinfluence.plots.style import (
     new_axes,
     row_name,
 )
-from fastinfluence.sinks.memory import Ranking, TopKResult
+from fastinfluence.sinks.extremes import Ranking, TopKResult
 from fastinfluence.types import FloatArray
 
 if TYPE_CHECKING:

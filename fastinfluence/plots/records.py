@@ -23,7 +23,7 @@ from fastinfluence.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastinfluence.sinks.memory import TopKResult
+    from fastinfluence.sinks.extremes import TopKResult
 
 LETTER = 0.602
 """Width of a letter of the monospaced font, in font sizes."""

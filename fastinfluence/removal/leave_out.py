@@ -29,6 +29,7 @@ from fastinfluence.removal.removed import Removal
 from fastinfluence.removal.sets import RemovalSets
 from fastinfluence.removal.system import Inverse, LeaveOutInverse, ShiftedInverse, too_large
 from fastinfluence.solvers.base import Prepared
+from fastinfluence.streaming import reserve
 from fastinfluence.types import FloatArray, IntArray
 
 METHODS = ("influence", "newton", "exact", "refit")
@@ -51,6 +52,7 @@ def leave_out(
     ``prepared`` (the damped curvature) serves ``"influence"`` only; the other methods use
     the undamped leave-out Hessians.
     """
+    reserve(engine.problem, 16 * len(sets) * engine.n_params, f"{len(sets)} removals")
     sets.weight(engine.problem)
     if method == "influence" and prepared is not None:
         removal = _first_order(engine, prepared, sets)
@@ -171,10 +173,18 @@ def newton_sides(engine: Engine, sets: RemovalSets) -> FloatArray:
     return np.ascontiguousarray(sides.T)
 
 
-def newton_steps(engine: GLMEngine, inverse: LeaveOutInverse, sets: RemovalSets) -> FloatArray:
-    """−H_G⁻¹(∇R_G − ∇R) at theta, shape (p, k): the common drift ∇R(theta) ≠ 0 cancels."""
+def newton_steps(
+    engine: GLMEngine,
+    inverse: LeaveOutInverse,
+    sets: RemovalSets,
+    common: FloatArray | None = None,
+) -> FloatArray:
+    """−H_G⁻¹(∇R_G − ∇R) at theta, shape (p, k): the common drift ∇R(theta) ≠ 0 cancels.
+
+    ``engine`` may hold some rows only: ``common`` is then the drift of the whole.
+    """
     slopes = engine.problem.w[sets.rows] * engine.d1[sets.rows]
-    return inverse.steps(slopes, drift(engine))
+    return inverse.steps(slopes, drift(engine) if common is None else common)
 
 
 def drift(engine: Engine) -> FloatArray:

@@ -23,6 +23,7 @@ from fastinfluence.engines.base import Engine
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.removal.sets import RemovalSets
+from fastinfluence.rows.columns import few_distinct
 from fastinfluence.solvers.choose import MAX_DIRECT_BYTES
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.types import BoolArray, FloatArray
@@ -59,12 +60,14 @@ class ShiftedInverse:
             gauge.complete(self._A, gauge.sizes(self._A.diagonal()))
         self._l2, self._W = problem.l2, problem.W
         self.shifts = problem.mean_form and bool(self._l2.any())
-        distinct = np.unique(removed) if self.shifts else np.zeros(1)
+        distinct = few_distinct(removed, FEW_SHIFTS) if self.shifts else np.zeros(1)
         self._T: FloatArray | None = None
         if len(distinct) > FEW_SHIFTS:
             self._spectral()
         self._factors: dict[float, Factor] = {}
         if self._T is None:
+            if len(distinct) > FEW_SHIFTS:
+                distinct = np.unique(removed)
             self._factors = {float(w): Factor(self.matrix(float(w))) for w in distinct}
 
     @property

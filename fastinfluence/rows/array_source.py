@@ -11,8 +11,8 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.rows.base import ordered
+from fastinfluence.rows.source import Raw, Unit
 from fastinfluence.rows.sources import as_rows
-from fastinfluence.rows.stream import Raw, Unit
 from fastinfluence.rows.survey import Found, Question, survey_block
 from fastinfluence.types import FloatArray
 
@@ -97,6 +97,17 @@ class ArraySource:
         InputError
             Naming the column and the row of what must not be there.
         """
+        found = self.found(question, n_threads, block_rows)
+        if found.bad is not None:
+            raise InputError(found.bad.at(self.where(found.bad.row)))
+        return found
+
+    def found(self, question: Question, n_threads: int, block_rows: int) -> Found:
+        """The same, with the first thing that must not be there; InputError for no numbers."""
+        if not question.most and self.y.dtype.kind not in "biuf":
+            raise InputError(
+                f"y holds {self.y.dtype} values: the target must hold {question.domain}"
+            )
 
         def survey(k: int) -> Found:
             blocks = self.read(self.units[k], block_rows)
@@ -104,13 +115,7 @@ class ArraySource:
                 Found.and_then, (survey_block(raw, self.feature_names, question) for raw in blocks)
             )
 
-        found = ordered(survey, len(self.units), Found.and_then, n_threads)
-        if found.bad is not None:
-            row, column, what = found.bad
-            raise InputError(
-                f"column {column!r} {what} in row {row}: impute or drop that row before scoring"
-            )
-        return found
+        return ordered(survey, len(self.units), Found.and_then, n_threads)
 
 
 def _numbers(values: np.ndarray[Any, Any] | None, at: slice) -> FloatArray | None:

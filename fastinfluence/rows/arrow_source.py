@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from fastinfluence.rows.base import ordered
 from fastinfluence.rows.encode import Encoder, decoded, is_category, is_number
 from fastinfluence.rows.readers import Part, Reader
 from fastinfluence.rows.roles import Roles
-from fastinfluence.rows.stream import Raw, Unit
-from fastinfluence.rows.survey import Bad, Found, Question, survey_batch
+from fastinfluence.rows.source import Raw, Unit
+from fastinfluence.rows.survey import Found, Question, survey_batch
 from fastinfluence.types import FloatArray
 
 
@@ -68,28 +69,33 @@ class ArrowSource:
 
     def read(self, unit: Unit, block_rows: int) -> Iterator[Raw]:
         """The unit's rows, a block at a time."""
-        roles = self.roles
+        roles, start = self.roles, unit.start
         for batch in self.reader.batches(unit.key, roles.used, block_rows):
             if batch.num_rows:
                 yield Raw(
-                    X=self.encode.block(batch),
+                    X=self.encode.block(batch, partial(self._where, start)),
                     y=decoded(batch.column(roles.target)),
                     w=_numbers(batch, roles.weight),
                     offset=_numbers(batch, roles.offset),
                     ids=None if roles.id is None else decoded(batch.column(roles.id)),
                 )
+                start += batch.num_rows
+
+    def _where(self, start: int, row: int) -> str:
+        return self.where(start + row)
 
     def where(self, row: int) -> str:
         """The file of a row and its place there."""
-        unit = next(unit for unit in self.units if row < unit.stop)
-        return place(unit.key, row - unit.start, row)
+        return place(self.units, row)
 
 
-def place(part: Part, row: int, of_table: int) -> str:
-    """Where a row is, for messages."""
+def place(units: Sequence[Unit], row: int) -> str:
+    """Where a row of the table is, for messages."""
+    unit = next((unit for unit in units if row < unit.stop), units[-1])
+    part: Part = unit.key
     if not part.file:
-        return f"row {of_table}"
-    return f"row {part.first + row} of {part.file} (row {of_table} of the table)"
+        return f"row {row}"
+    return f"row {part.first + row - unit.start} of {part.file} (row {row} of the table)"
 
 
 def _numbers(batch: Any, name: str | None) -> FloatArray | None:
@@ -108,38 +114,61 @@ def surveyed(
     InputError
         Naming the file, the column and the row of what must not be there.
     """
-    check_types(reader.schema, roles)
-    reader.check(roles.used)
+    check_types(reader.schema, roles, question)
+    reader.check(roles.used, roles.every)
+    survey = _Survey(reader, roles, question, rows, len(reader.parts))
+    sizes, found = ordered(survey.part, len(reader.parts), _both, n_threads)
+    stops = np.cumsum(sizes).tolist()
+    units = [
+        Unit(part, stop - n, stop) for part, n, stop in zip(reader.parts, sizes, stops, strict=True)
+    ]
+    if found.bad is not None:
+        raise InputError(found.bad.at(place(units, found.bad.row)))
+    return ArrowSource(reader, roles, encoder_of(reader.schema, roles, found), units), found
 
-    def survey(k: int) -> list[Found]:
-        part, found = reader.parts[k], Found(0, None, 0.0, {}, None)
-        for batch in reader.batches(part, roles.used, rows):
-            one = survey_batch(batch, roles, question)
-            found = one if found.n_rows == 0 else found.and_then(one)
-            if found.bad is not None:
-                break
+
+def encoder_of(schema: Any, roles: Roles, found: Found) -> Encoder:
+    """How the features of a table are encoded, all of which was surveyed."""
+    categories = {name: _sorted(name, values) for name, values in found.categories.items()}
+    return Encoder.of(schema, roles.features, categories)
+
+
+def found_in(batches: Iterable[Any], roles: Roles, question: Question) -> Found:
+    """What some batches hold, up to the first thing that must not be there."""
+    found = Found()
+    for batch in batches:
+        found = found.and_then(survey_batch(batch, roles, question))
+        if found.bad is not None:
+            break
+    return found
+
+
+@dataclass
+class _Survey:
+    """One pass over the parts of a table, which ends with the first that has a fault."""
+
+    reader: Reader
+    roles: Roles
+    question: Question
+    rows: int
+    last: int
+
+    def part(self, k: int) -> tuple[list[int], Found]:
+        """Number of rows of the k-th part, and what they hold."""
+        part = self.reader.parts[k]
+        if k > self.last:
+            return [0], Found()
+        batches = self.reader.batches(part, self.roles.used, self.rows)
+        found = found_in(batches, self.roles, self.question)
+        if found.bad is not None:
+            self.last = min(self.last, k)
         if not found.n_rows:
             raise InputError(f"{part.file or 'a part of the table'} holds no rows: leave it out")
-        return [found]
-
-    every = ordered(survey, len(reader.parts), lambda a, b: a + b, n_threads)
-    units, start = [], 0
-    for part, found in zip(reader.parts, every, strict=True):
-        if found.bad is not None:
-            raise InputError(_complaint(part, found.bad, start))
-        units.append(Unit(part, start, start + found.n_rows))
-        start += found.n_rows
-    whole = every[0]
-    for found in every[1:]:
-        whole = whole.and_then(found)
-    categories = {name: _sorted(name, values) for name, values in whole.categories.items()}
-    encode = Encoder.of(reader.schema, roles.features, categories)
-    return ArrowSource(reader, roles, encode, units), whole
+        return [found.n_rows], found
 
 
-def _complaint(part: Part, bad: Bad, start: int) -> str:
-    where = place(part, bad.row, start + bad.row)
-    return f"column {bad.column!r} {bad.what} in {where}: impute or drop that row before scoring"
+def _both(a: tuple[list[int], Found], b: tuple[list[int], Found]) -> tuple[list[int], Found]:
+    return a[0] + b[0], a[1].and_then(b[1])
 
 
 def _sorted(name: str, values: set[Any]) -> tuple[Any, ...]:
@@ -155,7 +184,7 @@ def plain_type(schema: Any, name: str) -> Any:
     return kind.value_type if hasattr(kind, "value_type") else kind
 
 
-def check_types(schema: Any, roles: Roles) -> None:
+def check_types(schema: Any, roles: Roles, question: Question) -> None:
     """InputError where a column's type does not fit its role."""
     for name in roles.features:
         kind = schema.field(name).type
@@ -169,3 +198,9 @@ def check_types(schema: Any, roles: Roles) -> None:
         if name is not None and not is_number(schema.field(name).type):
             kind = schema.field(name).type
             raise InputError(f"column {name!r} holds {kind} values: the {role} must be a number")
+    kind = schema.field(roles.target).type
+    if not (is_number(kind) or (question.most and is_category(kind))):
+        wanted = "numbers or text" if question.most else f"{question.domain}"
+        raise InputError(
+            f"column {roles.target!r} holds {kind} values: the target must hold {wanted}"
+        )

@@ -64,6 +64,15 @@ class Block(NamedTuple):
         """The block's place in arrays that hold one entry per row."""
         return slice(self.start, self.stop)
 
+    def contents(self) -> Iterator[Any]:
+        """What it holds, as buffers that put one after the other give those of the whole."""
+        stored = list(self.X.stored().values())
+        yield from map(np.ascontiguousarray, stored)
+        yield from [b""] * (3 - len(stored))
+        if self.values is not None:
+            for values in (self.values.y, self.values.w, self.values.offset):
+                yield b"" if values is None else np.ascontiguousarray(values)
+
     def parts(self, numbers: int, at_least: int = 1) -> Iterator[Block]:
         """Parts of the block small enough for so many float64 numbers a row to be written out."""
         for at in self.X.pieces(numbers, at_least=at_least):

@@ -1,15 +1,15 @@
-"""Rows stored column after column, as columnar files hand them out."""
+"""Rows whose columns are arrays of their own, as columnar files hand them out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 from fastinfluence.kernels.cpu import columns as kernels
 from fastinfluence.kernels.cpu import scores
-from fastinfluence.rows.base import FEW, Block, Rows, fingerprint_of
+from fastinfluence.rows.base import Block, Rows, fingerprint_of
 from fastinfluence.rows.dense import DenseFeatures
 from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
@@ -21,46 +21,52 @@ TILE_BYTES, LEAST_TILE = 1 << 19, 128
 
 
 class ColumnFeatures(Features):
-    """Rows of a table of which each column is contiguous.
+    """Rows of a table whose columns are arrays of their own.
 
     Parameters
     ----------
-    columns : ndarray, shape (d, b)
-        C-contiguous, float32 or float64: one column in each of its rows.
+    columns : sequence of ndarray, each (b,)
+        Contiguous, all float32 or all float64. They are not written to.
+    n_rows : int
+        Number of rows b.
     """
 
-    def __init__(self, columns: FloatArray) -> None:
-        self.columns = columns
-        self.n_features = len(columns)
+    def __init__(self, columns: Sequence[FloatArray], n_rows: int) -> None:
+        self.columns = [_read_only(column) for column in columns]
+        self.n_features, self._n_rows = len(columns), n_rows
 
     def __len__(self) -> int:
-        return int(self.columns.shape[1])
+        return self._n_rows
 
     def __getitem__(self, rows: slice | IntArray) -> Features:
-        """Some of the rows; a range of them stays as it is stored, chosen ones become rows."""
+        """Some of the rows; a range of them is a view, chosen ones stand row after row."""
         if isinstance(rows, slice):
-            return ColumnFeatures(np.ascontiguousarray(self.columns[:, rows]))
-        return DenseFeatures(np.ascontiguousarray(self.columns[:, rows].T))
+            start, stop, step = rows.indices(self._n_rows)
+            if step == 1:
+                parts = [column[start:stop] for column in self.columns]
+                return ColumnFeatures(parts, max(0, stop - start))
+        chosen = [column[rows] for column in self.columns]
+        return DenseFeatures(np.ascontiguousarray(np.stack(chosen, axis=1)))
 
     def native(self) -> FloatArray:
-        """The rows as an array (b, d), a view."""
-        return self.columns.T
+        """The rows as an array (b, d), row after row."""
+        return np.stack(self.columns, axis=1)
 
     def stored(self) -> dict[str, FloatArray]:
         """The rows, one after the other."""
-        return {"dense": np.ascontiguousarray(self.columns.T)}
+        return {"dense": self.native()}
 
     def mapped(self, function: Callable[[FloatArray], FloatArray]) -> ColumnFeatures:
         """The same rows with ``function`` applied to each number."""
-        return ColumnFeatures(function(self.columns))
+        return ColumnFeatures([function(column) for column in self.columns], self._n_rows)
 
     def toarray(self) -> FloatArray:
-        """The rows as a float64 array, shape (b, d), rows contiguous."""
-        return np.ascontiguousarray(self.columns.T, dtype=np.float64)
+        """The rows as a float64 array, shape (b, d), row after row."""
+        return np.asarray(self.native(), dtype=np.float64)
 
     def first_not_finite(self) -> tuple[int, int, float] | None:
         """Row, column and value of the first NaN or infinity."""
-        return DenseFeatures(self.columns.T).first_not_finite()
+        return DenseFeatures(self.native()).first_not_finite()
 
     # -- products ----------------------------------------------------------------------
 
@@ -68,31 +74,44 @@ class ColumnFeatures(Features):
         """x̃_i·v for every column v of V (p, t), shape (b, t); (b,) for V of shape (p,)."""
         if V.ndim != 1:
             return super().linear(V)
-        out = np.empty(len(self))
-        kernels.linear_columns(self.columns, np.ascontiguousarray(V, dtype=np.float64), out)
+        v, d = np.ascontiguousarray(V, dtype=np.float64), self.n_features
+        out = np.full(self._n_rows, v[d] if len(v) > d else 0.0)
+        for at in self._fours():
+            add: Callable[..., None] = kernels.add_four if len(at) == 4 else kernels.add_one
+            add(*self.columns[at.start : at.stop], v[at.start : at.stop], out)
         return out
 
     def transposed(self, C: FloatArray, p: int) -> FloatArray:
         """Σ_i c_i x̃_i for every column c of C (b, t), shape (p, t); (p,) for C of shape (b,)."""
         if C.ndim != 1:
             return super().transposed(C, p)
-        out = np.zeros(p)
-        kernels.add_columns(self.columns, np.ascontiguousarray(C), out)
+        c, out = np.ascontiguousarray(C, dtype=np.float64), np.empty(p)
+        for at in self._fours():
+            add: Callable[..., None] = kernels.sum_four if len(at) == 4 else kernels.sum_one
+            add(*self.columns[at.start : at.stop], c, out[at.start : at.stop])
+        out[self.n_features :] = c.sum()
         return out
 
-    def gradient(self, slope: FloatArray, p: int) -> tuple[FloatArray, FloatArray]:
-        """Σ_i slope_i x̃_i and Σ_i |slope_i x̃_i| for slope (b,), in one pass over the rows."""
-        out, size = np.zeros(p), np.zeros(p)
-        kernels.gradient_columns(self.columns, np.ascontiguousarray(slope), out, size)
-        return out, size
+    def _fours(self) -> Iterator[range]:
+        """The columns, four at a time; what is left over one by one."""
+        whole = self.n_features - self.n_features % 4
+        yield from (range(j, j + 4) for j in range(0, whole, 4))
+        yield from (range(j, j + 1) for j in range(whole, self.n_features))
 
     def hvp(self, scale: FloatArray, V: FloatArray) -> FloatArray:
-        """Σ_i scale_i x̃_i (x̃_i·v) for every column of V (p, t); few columns in one pass."""
-        if V.shape[1] > FEW:
-            return super().hvp(scale, V)
-        sides = np.ascontiguousarray(V.T, dtype=np.float64)
+        """Σ_i scale_i x̃_i (x̃_i·v) for every column of V (p, t)."""
+        if V.shape[1] == 1:
+            along = self.linear(V[:, 0])
+            along *= scale
+            return self.transposed(along, len(V))[:, None]
+        d, sides = self.n_features, np.ascontiguousarray(V.T, dtype=np.float64)
         out = np.zeros_like(sides)
-        kernels.hvp_columns(self.columns, np.ascontiguousarray(scale), sides, out)
+        for at, X in self._tiles():
+            along = sides[:, :d] @ X
+            along += sides[:, d:].sum(axis=1, keepdims=True)
+            along *= scale[at]
+            out[:, :d] += along @ X.T
+            out[:, d:] += along.sum(axis=1, keepdims=True)
         return np.ascontiguousarray(out.T)
 
     def row_dot(self, S: FloatArray, scale: FloatArray) -> FloatArray:
@@ -111,14 +130,21 @@ class ColumnFeatures(Features):
         rows = max(LEAST_TILE, TILE_BYTES // (8 * max(1, self.n_features)))
         for start in range(0, len(self), rows):
             at = slice(start, min(start + rows, len(self)))
-            yield at, np.asarray(self.columns[:, at], dtype=np.float64)
+            X = np.empty((self.n_features, at.stop - at.start))
+            for row, column in zip(X, self.columns, strict=True):
+                row[:] = column[at]
+            yield at, X
 
     def _linear(self, V: FloatArray) -> FloatArray:
-        return np.ascontiguousarray(self.columns.T @ V)
+        out = np.empty((len(self), V.shape[1]))
+        for at, X in self._tiles():
+            np.matmul(X.T, V, out=out[at])
+        return out
 
     def _transposed(self, C: FloatArray, p: int) -> FloatArray:
-        out = np.empty((p, C.shape[1]))
-        np.matmul(self.columns, C, out=out[: self.n_features])
+        out = np.zeros((p, C.shape[1]))
+        for at, X in self._tiles():
+            out[: self.n_features] += X @ C[at]
         return out
 
     def _add_gram(self, scale: FloatArray, out: FloatArray) -> None:
@@ -133,7 +159,14 @@ class ColumnFeatures(Features):
                 out[:d, :d] += (X * c) @ X.T
 
     def _paired(self, T: FloatArray, owner: IntArray) -> FloatArray:
-        return np.asarray(np.einsum("ji,ij->i", self.columns, T[owner, : self.n_features]))
+        return np.asarray(np.einsum("ij,ij->i", self.native(), T[owner, : self.n_features]))
+
+
+def _read_only(column: FloatArray) -> FloatArray:
+    """A view that cannot be written to: kernels then see one type, whoever owns the numbers."""
+    view = column.view()
+    view.flags.writeable = False
+    return view
 
 
 class HeldRows:

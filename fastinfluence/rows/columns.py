@@ -33,6 +33,8 @@ class PerRow(NDArrayOperatorsMixin):
         Shape of an entry.
     total : float, optional
         The sum, where it is known.
+    dtype : dtype, optional
+        Of the entries.
     """
 
     def __init__(
@@ -42,14 +44,19 @@ class PerRow(NDArrayOperatorsMixin):
         what: str,
         tail: tuple[int, ...] = (),
         total: float | None = None,
+        dtype: Any = np.float64,
     ) -> None:
         self.rows, self.of, self._what, self._total = rows, of, what, total
         self.shape = (rows.n_rows, *tail)
         self.ndim = len(self.shape)
-        self.dtype = np.dtype(np.float64)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the table: what is sent to other processes only makes a block's entries there."""
+        return {**self.__dict__, "rows": None}
 
     def __getitem__(self, rows: Any) -> Any:
         """The entries of some rows; what follows the first index is NumPy's business."""
@@ -57,34 +64,34 @@ class PerRow(NDArrayOperatorsMixin):
             return self[rows[0]][(slice(None), *rows[1:])]
         if isinstance(rows, slice):
             return self.of(self.rows.gather(rows))
-        given = np.asarray(rows)
-        if given.dtype == bool:
-            given = np.flatnonzero(given)
-        at: IntArray = given.astype(np.intp, copy=False)
+        at: IntArray = self._positions(np.asarray(rows))
         found = self.of(self.rows.gather(at.ravel()))
         return found.reshape(at.shape + self.shape[1:])
 
+    def _positions(self, rows: Array) -> IntArray:
+        """Row numbers from 0 on, of a mask or of numbers that may count from the end."""
+        at = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp, copy=False)
+        return np.where(at < 0, at + len(self), at)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """The whole array, from one pass over the rows."""
-        self.rows.reserve(8 * int(np.prod(self.shape)), f"{self._what} of all {len(self)} rows")
-        out = np.empty(self.shape)
-
-        def task(block: Block) -> int:
-            out[block.rows] = self.of(block)
-            return block.stop
-
-        self.rows.map_reduce(task, max, self.rows.plan.threads)
+        size = self.dtype.itemsize * int(np.prod(self.shape))
+        self.rows.reserve(size, f"{self._what} of all {len(self)} rows")
+        out = self.rows.collected(self.of, self.shape, self.dtype)
         return out if dtype is None else out.astype(dtype, copy=False)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "__call__" and not kwargs and all(map(_elementwise, inputs)):
+        pointwise = method == "__call__" and ufunc.signature is None and not kwargs
+        if pointwise and all(map(_elementwise, inputs)):
             parts = list(inputs)
 
             def of(block: Block) -> Array:
                 out: Array = ufunc(*(p.of(block) if isinstance(p, PerRow) else p for p in parts))
                 return out
 
-            return PerRow(self.rows, of, self._what, self.shape[1:])
+            nothing = (np.empty(0, p.dtype) if isinstance(p, PerRow) else p for p in parts)
+            made = ufunc(*nothing).dtype
+            return PerRow(self.rows, of, self._what, self.shape[1:], dtype=made)
         whole = [np.asarray(value) if isinstance(value, PerRow) else value for value in inputs]
         return getattr(ufunc, method)(*whole, **kwargs)
 
@@ -104,6 +111,10 @@ class PerRow(NDArrayOperatorsMixin):
         """Whether an entry is not zero."""
         return bool(self._over_blocks(np.any, lambda a, b: a or b))
 
+    def all(self) -> bool:
+        """Whether no entry is zero."""
+        return bool(self._over_blocks(np.all, lambda a, b: a and b))
+
     def argmax(self, **_: Any) -> int:
         """Position of the first of the largest entries."""
         return self._extreme(1.0)
@@ -115,6 +126,10 @@ class PerRow(NDArrayOperatorsMixin):
     def astype(self, dtype: Any) -> Array:
         """The whole array, of a type."""
         return np.asarray(self).astype(dtype)
+
+    def copy(self) -> Array:
+        """The whole array."""
+        return np.asarray(self)
 
     def _over_blocks(self, of: Callable[[Array], Any], combine: Callable[[Any, Any], Any]) -> Any:
         def task(block: Block) -> Any:
@@ -136,6 +151,20 @@ class PerRow(NDArrayOperatorsMixin):
 
 def _elementwise(value: Any) -> bool:
     return isinstance(value, PerRow) or np.ndim(value) == 0
+
+
+def few_distinct(values: Any, most: int) -> Array:
+    """The distinct entries, sorted; of those of a streamed table at most one more than ``most``."""
+    if not isinstance(values, PerRow):
+        return np.unique(values)
+
+    def both(a: Array, b: Array) -> Array:
+        return np.unique(np.concatenate([a, b]))[: most + 1]
+
+    def task(block: Block) -> Array:
+        return np.unique(values.of(block))[: most + 1]
+
+    return values.rows.map_reduce(task, both, values.rows.plan.threads)
 
 
 def at_block(values: Any, block: Block) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from fastinfluence.kernels.cpu import csr as kernels
+from fastinfluence.backend import contiguous
 from fastinfluence.rows.base import (
     BLOCK_BYTES,
     THREAD_BYTES,
@@ -98,35 +98,36 @@ class CSRFeatures(Features):
     # -- products ----------------------------------------------------------------------
 
     def _linear(self, V: FloatArray) -> FloatArray:
-        out = np.empty((len(self), V.shape[1]))
-        kernels.linear_block(*self._parts, _row_major(V), out)
+        out: FloatArray = self.backend.xp.empty((len(self), V.shape[1]))
+        self.backend.kernels.csr.linear_block(*self._parts, contiguous(V), out)
         return out
 
     def _transposed(self, C: FloatArray, p: int) -> FloatArray:
-        out = np.zeros((p, C.shape[1]))
-        kernels.transposed_block(*self._parts, _row_major(C), out)
+        out: FloatArray = self.backend.xp.zeros((p, C.shape[1]))
+        self.backend.kernels.csr.transposed_block(*self._parts, contiguous(C), out)
         return out
 
     def gradient(self, slope: FloatArray, p: int) -> tuple[FloatArray, FloatArray]:
         """Σ_i slope_i x̃_i and Σ_i |slope_i x̃_i| for slope (b,), in one pass over the rows."""
-        out, size = np.zeros(p), np.zeros(p)
-        kernels.gradient_block(*self._parts, slope, out, size)
+        out, size = self.backend.xp.zeros(p), self.backend.xp.zeros(p)
+        self.backend.kernels.csr.gradient_block(*self._parts, slope, out, size)
         if p > self.n_features:
             out[-1], size[-1] = slope.sum(), np.abs(slope).sum()
         return out, size
 
     def hvp(self, scale: FloatArray, V: FloatArray) -> FloatArray:
         """Σ_i scale_i x̃_i (x̃_i·v) for every column of V (p, t), in one pass over the rows."""
-        out, V = np.zeros(V.shape), _row_major(V)
+        out, V, kernels = self.backend.xp.zeros(V.shape), contiguous(V), self.backend.kernels.csr
         if V.shape[1] == 1:
             kernels.hvp_block(*self._parts, scale, V.reshape(-1), out.reshape(-1), self.n_features)
         else:
             kernels.hvp_columns(*self._parts, scale, V, out, self.n_features)
-        return out
+        result: FloatArray = out
+        return result
 
     def _add_gram(self, scale: FloatArray, out: FloatArray) -> None:
         if len(self.data) <= DENSE_GRAM * len(self) * self.n_features:
-            kernels.gram_block(*self._parts, scale, out)
+            self.backend.kernels.csr.gram_block(*self._parts, scale, out)
             return
         d = self.n_features
         for at in self.pieces(d):
@@ -134,8 +135,8 @@ class CSRFeatures(Features):
             out[:d, :d] += X.T @ (scale[at, None] * X)
 
     def _paired(self, T: FloatArray, owner: IntArray) -> FloatArray:
-        out = np.empty(len(self))
-        kernels.paired_block(*self._parts, _row_major(T), owner, out)
+        out: FloatArray = self.backend.xp.empty(len(self))
+        self.backend.kernels.csr.paired_block(*self._parts, contiguous(T), owner, out)
         return out
 
 
@@ -166,6 +167,11 @@ class CSRRows:
         by_count = np.arange(0, self.n_rows, MAX_BLOCK_ROWS)
         cuts = np.unique(np.concatenate([[0, self.n_rows], by_size, by_count]))
         return [int(cut) for cut in cuts]
+
+    @property
+    def in_place(self) -> CSRFeatures:
+        """The table itself, for kernels that read rows in any order."""
+        return self._all
 
     def threads(self, n_columns: int, n_threads: int) -> int:
         """Threads for products with so many columns: the kernels are serial, so all of them."""
@@ -199,7 +205,3 @@ class CSRRows:
 
 def _features(X: Any) -> CSRFeatures:
     return CSRFeatures(X.data, X.indices, X.indptr, X.shape[1])
-
-
-def _row_major(V: FloatArray) -> NDArray[np.float64]:
-    return np.ascontiguousarray(V, dtype=np.float64)

@@ -7,8 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from fastinfluence.kernels.cpu import glm as kernels
-from fastinfluence.kernels.cpu import scores
+from fastinfluence.backend import contiguous
 from fastinfluence.rows.base import (
     BLOCK_BYTES,
     FEW,
@@ -90,14 +89,14 @@ class DenseFeatures(Features):
         """x̃_i·v for every column v of V (p, t), shape (b, t); (b,) for V of shape (p,)."""
         if V.ndim != 1:
             return super().linear(V)
-        out = np.empty(len(self))
-        kernels.linear_block(self.X, np.ascontiguousarray(V, dtype=np.float64), out)
+        out: FloatArray = self.backend.xp.empty(len(self))
+        self.backend.kernels.glm.linear_block(self.X, contiguous(V), out)
         return out
 
     def gradient(self, slope: FloatArray, p: int) -> tuple[FloatArray, FloatArray]:
         """Σ_i slope_i x̃_i and Σ_i |slope_i x̃_i| for slope (b,), in one pass over the rows."""
-        out, size = np.zeros(p), np.zeros(p)
-        kernels.gradient_block(self.X, slope, out, size)
+        out, size = self.backend.xp.zeros(p), self.backend.xp.zeros(p)
+        self.backend.kernels.glm.gradient_block(self.X, slope, out, size)
         return out, size
 
     def _linear(self, V: FloatArray) -> FloatArray:
@@ -108,30 +107,31 @@ class DenseFeatures(Features):
         """scale_i x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
         d = self.n_features
         out: FloatArray = S[:d].T @ self.toarray().T  # cast as it lies, not transposed
-        scores.finish(out, S[d] if len(S) > d else np.zeros(S.shape[1]), scale)
+        shift = S[d] if len(S) > d else np.zeros(S.shape[1])
+        self.backend.kernels.scores.finish(out, shift, scale)
         return out
 
     def _transposed(self, C: FloatArray, p: int) -> FloatArray:
-        out = np.empty((p, C.shape[1]))
+        out: FloatArray = self.backend.xp.empty((p, C.shape[1]))
         np.matmul(self.X.T, C, out=out[: self.n_features])
         return out
 
     def hvp(self, scale: FloatArray, V: FloatArray) -> FloatArray:
         """Σ_i scale_i x̃_i (x̃_i·v) for every column of V (p, t); few columns in one pass."""
-        p, t = V.shape
+        (p, t), xp, kernels = V.shape, self.backend.xp, self.backend.kernels.glm
         if t > FEW:
             return super().hvp(scale, V)
         if t == 1:
-            out = np.zeros(p)
-            kernels.hvp_block(self.X, scale, np.ascontiguousarray(V[:, 0], dtype=np.float64), out)
+            out: FloatArray = xp.zeros(p)
+            kernels.hvp_block(self.X, scale, contiguous(V[:, 0]), out)
             return out[:, None]
-        sides = np.zeros((-(-t // 4) * 4, p))
+        sides = xp.zeros((-(-t // 4) * 4, p))
         sides[:t] = V.T
         sums = np.zeros_like(sides)
         for at in self.pieces(self.n_features, CACHED_BYTES):  # stays there for all the sides
             for k in range(0, len(sides), 4):
                 kernels.hvp_four(self.X[at], scale[at], sides[k : k + 4], sums[k : k + 4])
-        return np.ascontiguousarray(sums[:t].T)
+        return contiguous(sums[:t].T)
 
     def _add_gram(self, scale: FloatArray, out: FloatArray) -> None:
         d = self.n_features
@@ -169,6 +169,11 @@ class DenseRows:
         self.block_rows = max(MIN_BLOCK_ROWS, BLOCK_BYTES // row_bytes)
         self._cuts = [*range(0, self.n_rows, self.block_rows), self.n_rows]
         self._copied = not X.flags.c_contiguous or X.dtype != self.dtype
+
+    @property
+    def in_place(self) -> FloatArray | None:
+        """The table itself where a kernel can read it."""
+        return None if self._copied else self.X
 
     def threads(self, n_columns: int, n_threads: int) -> int:
         """Threads for products with so many columns: several columns are left to BLAS."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,11 +51,24 @@ def as_arrow(frame: Any, columns: Sequence[str]) -> Any:
     if missing:
         raise InputError(f"X_test has no column {missing[0]!r}")
     whole = table.select(list(columns)).to_arrow().combine_chunks()
+    if not whole.num_rows:
+        raise InputError("X_test has no rows")
     for name in columns:
         if whole.column(name).null_count:
             row = int(np.argmax(whole.column(name).is_null().to_numpy()))
             raise InputError(f"column {name!r} of X_test is missing in row {row}")
     return whole.to_batches()[0]
+
+
+def as_dictionary(column: Any) -> Any:
+    """A column of categories as codes and their values."""
+    import pyarrow as pa
+
+    if hasattr(column, "dictionary"):
+        return column
+    if hasattr(pa, "string_view") and column.type == pa.string_view():
+        column = column.cast(pa.large_string())  # views cannot be gathered
+    return column.dictionary_encode()
 
 
 def decoded(array: Any) -> np.ndarray[Any, Any]:
@@ -122,13 +135,24 @@ class Encoder:
                 f"with the columns {', '.join(self.features[:8])}"
             )
         batch = as_arrow(frame, self.features)
+        for name in self.features:
+            kind = batch.column(name).type
+            if name not in self.categories and not is_number(kind):
+                raise InputError(f"column {name!r} of X_test holds {kind} values, not numbers")
         labels = getattr(frame, "index", None)
-        return Table(self.block(batch).native(), self.names, labels, named=True)
+        X = self.block(batch, lambda row: f"row {row} of X_test")
+        return Table(X.native(), self.names, labels, named=True)
 
-    def block(self, batch: Any) -> Features:
-        """The batch's block of X, shape (b, d)."""
+    def block(self, batch: Any, where: Callable[[int], str]) -> Features:
+        """The batch's block of X, shape (b, d); ``where`` tells the place of one of its rows.
+
+        Raises
+        ------
+        InputError
+            Naming the column and the row of a category that the table did not hold.
+        """
         if not self.categories:
-            return ColumnFeatures(self._numbers(batch))
+            return ColumnFeatures(self._numbers(batch), batch.num_rows)
         b, m = batch.num_rows, len(self.features)
         data, indices = np.ones((b, m), dtype=self.dtype), np.empty((b, m), dtype=np.int32)
         first = 0
@@ -138,25 +162,26 @@ class Encoder:
                 data[:, k], indices[:, k] = decoded(column), first
                 first += 1
                 continue
-            indices[:, k] = first + self._codes(name, column)
+            indices[:, k] = first + self._codes(name, column, where)
             first += len(values)
         starts = np.arange(0, (b + 1) * m, m, dtype=np.int64)
         return CSRFeatures(data.ravel(), indices.ravel(), starts, first)
 
-    def _numbers(self, batch: Any) -> np.ndarray[Any, Any]:
-        out = np.empty((len(self.features), batch.num_rows), dtype=self.dtype)
-        for row, column in zip(out, batch.columns, strict=False):  # features come first
-            row[:] = column.to_numpy(zero_copy_only=False)
-        return out
+    def _numbers(self, batch: Any) -> list[np.ndarray[Any, Any]]:
+        """The columns, which come first in a batch: those of the right type without a copy."""
+        given = batch.columns[: len(self.features)]
+        return [
+            np.ascontiguousarray(column.to_numpy(zero_copy_only=False), dtype=self.dtype)
+            for column in given
+        ]
 
     @cached_property
     def _places(self) -> dict[str, dict[Any, int]]:
         return {name: {v: k for k, v in enumerate(vs)} for name, vs in self.categories.items()}
 
-    def _codes(self, name: str, column: Any) -> np.ndarray[Any, Any]:
+    def _codes(self, name: str, column: Any, where: Callable[[int], str]) -> np.ndarray[Any, Any]:
         """Each row's place among the column's categories."""
-        if not hasattr(column, "dictionary"):
-            column = column.dictionary_encode()
+        column = as_dictionary(column)
         places, values = self._places[name], column.dictionary.to_pylist()
         codes = np.array([places.get(value, -1) for value in values] or [-1], dtype=np.int32)
         out: np.ndarray[Any, Any] = codes[column.indices.to_numpy(zero_copy_only=False)]
@@ -164,7 +189,7 @@ class Encoder:
             row = int(np.argmin(out))
             value = values[int(column.indices[row].as_py())]
             raise InputError(
-                f"column {name!r} holds {value!r} in row {row}: the model knows "
+                f"column {name!r} holds {value!r} in {where(row)}: the model knows "
                 f"{len(places)} categories of it, and this is none of them"
             )
         return out

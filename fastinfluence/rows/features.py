@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
+from fastinfluence.backend import CPU, Backend
 from fastinfluence.types import FloatArray, IntArray
 
 PIECE_BYTES = 1 << 22
@@ -36,6 +37,8 @@ class Features(ABC):
     """
 
     n_features: int
+    backend: Backend = CPU
+    """Where the rows lie, and so whose arrays go in and come out."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -107,7 +110,8 @@ class Features(ABC):
 
     def row_dot(self, S: FloatArray, scale: FloatArray) -> FloatArray:
         """scale_i x̃_i·s for every column s of S (p, t), shape (t, b), row-major."""
-        return np.ascontiguousarray((self.linear(S) * scale[:, None]).T)
+        out: FloatArray = self.backend.xp.ascontiguousarray((self.linear(S) * scale[:, None]).T)
+        return out
 
     def transposed(self, C: FloatArray, p: int) -> FloatArray:
         """Σ_i c_i x̃_i for every column c of C (b, t), shape (p, t); (p,) for C of shape (b,)."""
@@ -157,10 +161,11 @@ class Features(ABC):
     def design(self, p: int) -> FloatArray:
         """Every x̃_i as a row of a dense array (b, p): for rows whose p numbers each are wanted."""
         X = self.toarray()
-        return X if p == X.shape[1] else np.concatenate([X, np.ones((len(X), 1))], axis=1)
+        ones = self.backend.xp.ones((len(X), 1))
+        return X if p == X.shape[1] else np.concatenate([X, ones], axis=1)
 
     def pieces(self, p: int, budget: int = PIECE_BYTES, at_least: int = 1) -> Iterator[slice]:
         """Consecutive parts small enough that p numbers for each row fit the budget in bytes."""
-        step = max(at_least, budget // (8 * max(p, 1)))
+        step = max(at_least, self.backend.budget(budget) // (8 * max(p, 1)))
         for start in range(0, len(self), step):
             yield slice(start, min(start + step, len(self)))

@@ -24,10 +24,12 @@ class Gathered:
     ----------
     read : callable
         Reads the rows at increasing positions.
+    most : int
+        Rows that may be kept beside those last asked for.
     """
 
-    def __init__(self, read: Callable[[IntArray], Block]) -> None:
-        self._read = read
+    def __init__(self, read: Callable[[IntArray], Block], most: int) -> None:
+        self._read, self._most = read, most
         self._lock = threading.Lock()
         self._kept: deque[tuple[IntArray, Block]] = deque(maxlen=KEPT)
 
@@ -39,10 +41,17 @@ class Gathered:
         for known, block in reversed(kept):
             if np.isin(distinct, known, assume_unique=True).all():
                 return part(block, np.searchsorted(known, rows))
+        self._forget(len(distinct))
         block = self._read(distinct)
         with self._lock:
             self._kept.append((distinct, block))
         return part(block, np.searchsorted(distinct, rows))
+
+    def _forget(self, coming: int) -> None:
+        """The sets longest kept, until there is room for so many rows more."""
+        with self._lock:
+            while self._kept and sum(len(rows) for rows, _ in self._kept) + coming > self._most:
+                self._kept.popleft()
 
     @staticmethod
     def joined(blocks: Sequence[Block]) -> Block:

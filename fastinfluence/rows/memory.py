@@ -6,12 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fastinfluence.errors import InputError
-from fastinfluence.rows.base import BLOCK_BYTES
 
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+NUMBERS = (int, float, np.integer, np.floating)
 LEAST_ROWS = 256
+BLOCK_BYTES = 1 << 22
+"""Bytes of a block where memory is plenty: Python's share of a pass is then small."""
 SHARE = 0.25
 """Share of the limit that blocks in flight may take."""
 COPIES = 6
@@ -26,7 +30,7 @@ def as_bytes(size: Any, what: str = "max_memory") -> int:
         if found is None or found[2].lower() not in UNITS:
             raise InputError(f'{what}={size!r} is no size: give bytes, or text such as "2GB"')
         size = float(found[1]) * UNITS[found[2].lower()]
-    if isinstance(size, bool) or not isinstance(size, int | float) or not 0 < size < 2**62:
+    if isinstance(size, bool) or not isinstance(size, NUMBERS) or not 0 < size < 2**62:
         raise InputError(f'{what}={size!r} is no size: give bytes, or text such as "2GB"')
     return int(size)
 
@@ -36,7 +40,7 @@ def shown(n_bytes: float) -> str:
     for unit, scale in (("GB", 10**9), ("MB", 10**6)):
         if n_bytes >= scale:
             return f"{n_bytes / scale:.3g} {unit}"
-    return f"{n_bytes / 1000:.3g} kB"
+    return f"{n_bytes / 1000:.3g} kB" if n_bytes >= 1000 else f"{n_bytes:.0f} bytes"
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,11 @@ class Plan:
         """
         least = unit_bytes + COPIES * LEAST_ROWS * row_bytes
         if 2 * least > max_memory:
+            enough = shown(1.005 * 2 * least)  # not rounded down
             raise InputError(
-                f"max_memory={shown(max_memory)} is too small for this table: reading one row "
-                f"group takes {shown(least)}; give {shown(2 * least)}, or write smaller row groups"
+                f"max_memory={shown(max_memory)} is too small for this table: reading it takes "
+                f"{shown(least)}, and as much is left for results; give {enough}, or name fewer "
+                "columns with features=[…]"
             )
         threads = max(1, min(threads, int(max_memory // (2 * least))))
         room = int(SHARE * max_memory) // threads // (COPIES * row_bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import reduce
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from scipy.sparse import csr_array, issparse, vstack
@@ -13,7 +13,7 @@ from fastinfluence.rows.base import Block, Rows, fingerprint_of
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.sources import as_rows
 from fastinfluence.rows.view import Derived
-from fastinfluence.types import IntArray
+from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
 
@@ -81,6 +81,34 @@ class OverlayRows(Derived):
         return stacked(base, self.new)[order]
 
 
+class Replaced(NamedTuple):
+    """Rows that stand in the place of some of a table's, by increasing position."""
+
+    at: IntArray
+    X: Features
+    y: FloatArray | None
+    """Their targets as the loss has them; None where those of the table stay."""
+
+    @classmethod
+    def of(cls, rows: IntArray, X: Features, y: FloatArray | None) -> Replaced:
+        """New rows at distinct positions in any order."""
+        order = np.argsort(rows)
+        return cls(rows[order], X[order], None if y is None else y[order])
+
+    def into(self, start: int, X: Features, y: FloatArray) -> tuple[Features, FloatArray]:
+        """A block's rows, from ``start`` on, with those among them that were replaced."""
+        first, last = (int(j) for j in np.searchsorted(self.at, (start, start + len(X))))
+        if first == last:
+            return X, y
+        place = self.at[first:last] - start
+        order = np.arange(len(X))
+        order[place] = len(X) + np.arange(last - first)
+        if self.y is not None:
+            y = y.copy()
+            y[place] = self.y[first:last]
+        return stacked(X, stored_as(X.native(), self.X[first:last]))[order], y
+
+
 def stacked(above: Features, below: Features) -> Features:
     """The rows of two tables of the same storage, one after the other."""
     a, b = above.native(), below.native()
@@ -90,7 +118,12 @@ def stacked(above: Features, below: Features) -> Features:
 
 def as_storage(X: Features, rows: Rows) -> Features:
     """The same numbers stored as ``rows`` stores its own: sparse or dense; never rounded."""
-    sparse = issparse(rows.take(slice(0, 1)).native())
+    return stored_as(rows.take(slice(0, 1)).native(), X)
+
+
+def stored_as(native: Any, X: Features) -> Features:
+    """The same numbers sparse where an array is, dense where it is; never rounded."""
+    sparse = issparse(native)
     if sparse == issparse(X.native()):
         return X
     return as_rows(csr_array(X.native()) if sparse else X.toarray()).take(slice(None))

@@ -1,23 +1,29 @@
-"""Arrow batches from where a table is kept: Parquet and CSV files, tables, record batches."""
+"""Arrow batches from where a table is kept: Parquet files, tables, record batches."""
 
 from __future__ import annotations
 
+import os
 import tempfile
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from glob import glob
 from pathlib import Path
 from typing import Any
 
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.rows.encode import is_category
+from fastinfluence.rows.files import Stamps, first_line, listed_files, same_columns
 
 UNIT_ROWS = 1 << 20
 """Rows of one unit of a table in memory."""
+SPOOL_ROWS = 1 << 16
+"""Most rows of record batches that are kept, and read again, as one."""
 READ_AHEAD = 1 << 20
 """Bytes of each column of a Parquet file that are read at a time."""
+BUFFERS = 3
+"""Of each column, of that size: what was read, a page of its dictionary and one of its values."""
 
 
 def arrow() -> Any:
@@ -57,11 +63,12 @@ class Reader(ABC):
     def batches(self, part: Part, columns: Sequence[str], rows: int) -> Iterator[Any]:
         """The part's rows, at most so many in a batch."""
 
-    def check(self, columns: Sequence[str]) -> None:
-        """InputError where some part lacks one of the columns, or holds another type."""
-        for name in columns:
-            if name not in self.schema.names:
-                raise InputError(f"the table has no column {name!r}")
+    def check(self, columns: Sequence[str], every: bool) -> None:
+        """InputError where some part lacks one of the columns, or holds another type.
+
+        With ``every`` also where it holds columns that the first part does not.
+        """
+        return  # parts of one table have its columns
 
     def ahead(self, columns: Sequence[str]) -> int:
         """Bytes read ahead of the batch that is handed out."""
@@ -72,9 +79,11 @@ class ParquetReader(Reader):
     """Row groups of Parquet files."""
 
     def __init__(self, paths: Any) -> None:
+        arrow()
         self.files = listed_files(paths, "*.parquet")
         self._footers = [self._footer(path) for path in self.files]
         self.schema = self._footers[0].schema.to_arrow_schema()
+        self._stamps = Stamps(self.files)
 
     def _footer(self, path: str) -> Any:
         import pyarrow.parquet as pq
@@ -82,7 +91,7 @@ class ParquetReader(Reader):
         try:
             footer = pq.read_metadata(path)
         except (OSError, arrow().ArrowException) as error:
-            raise InputError(f"{path} cannot be read as Parquet: {error}") from error
+            raise InputError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
         if not footer.num_rows:
             raise InputError(f"{path} holds no rows: leave it out")
         return footer
@@ -100,24 +109,43 @@ class ParquetReader(Reader):
                 first += n
         return out
 
-    def check(self, columns: Sequence[str]) -> None:
+    def check(self, columns: Sequence[str], every: bool) -> None:
         """Every file must have the columns that the first one has, of the same types."""
         for path, footer in zip(self.files[1:], self._footers[1:], strict=True):
-            same_columns(self.files[0], self.schema, path, footer.schema.to_arrow_schema(), columns)
+            schema = footer.schema.to_arrow_schema()
+            same_columns(self.files[0], self.schema, path, schema, columns, every)
 
     def batches(self, part: Part, columns: Sequence[str], rows: int) -> Iterator[Any]:
         """One row group, decoded a batch at a time by the calling thread."""
         import pyarrow.parquet as pq
 
         text = [name for name in columns if is_category(self.schema.field(name).type)]
+        self._stamps.check(part.file)
         try:
-            file = pq.ParquetFile(part.file, read_dictionary=text, buffer_size=READ_AHEAD)
+            file = pq.ParquetFile(
+                part.file, read_dictionary=text, buffer_size=READ_AHEAD, pre_buffer=False
+            )  # buffered before, a row group would be in memory as a whole
             with file:
                 yield from file.iter_batches(
                     rows, row_groups=[part.key], columns=list(columns), use_threads=False
                 )
         except (OSError, arrow().ArrowException) as error:
-            raise InputError(f"{part.file} cannot be read: {error}") from error
+            raise InputError(
+                f"{part.file} cannot be read in row group {part.key}, from row {part.first} on: "
+                f"{first_line(error)}"
+            ) from error
+
+    def ahead(self, columns: Sequence[str]) -> int:
+        """A buffer and two pages of each column, or the whole of it where that is less."""
+        most = 0
+        for footer in self._footers:
+            for k in range(footer.num_row_groups):
+                group = footer.row_group(k)
+                chunks = (group.column(j) for j in range(group.num_columns))
+                wanted = (c for c in chunks if c.path_in_schema.split(".")[0] in columns)
+                sizes = (c.total_compressed_size + c.total_uncompressed_size for c in wanted)
+                most = max(most, sum(min(size, BUFFERS * READ_AHEAD) for size in sizes))
+        return most
 
 
 class TableReader(Reader):
@@ -125,7 +153,13 @@ class TableReader(Reader):
 
     def __init__(self, table: Any) -> None:
         pa = arrow()
-        self.table = table if isinstance(table, pa.Table) else pa.table(table)
+        try:
+            self.table = table if isinstance(table, pa.Table) else pa.table(table)
+        except (TypeError, ValueError, pa.ArrowException) as error:
+            raise InputError(
+                f"a {type(table).__name__} is no table that Arrow can read: arrays go to "
+                "fi.rows.arrays(X, y)"
+            ) from error
         self.schema = self.table.schema
         if not self.table.num_rows:
             raise InputError("the table holds no rows")
@@ -150,125 +184,58 @@ class TableReader(Reader):
 class SpooledReader(Reader):
     """Record batches that come once, kept in a temporary file for the passes to come.
 
-    The file is in the folder for temporary files, uncompressed, and goes with the reader.
+    The file is in the folder for temporary files, uncompressed, and goes with the reader. Each
+    piece is a stream of its own in it, since batches may bring dictionaries of their own.
     """
 
     def __init__(self, batches: Any) -> None:
         pa = arrow()
-        self._folder = tempfile.TemporaryDirectory(prefix="fastinfluence-")
-        self._path = str(Path(self._folder.name) / "rows.arrow")
+        handle, self._path = tempfile.mkstemp(prefix="fastinfluence-", suffix=".arrow")
+        os.close(handle)
+        self._remove = weakref.finalize(self, Path(self._path).unlink, missing_ok=True)
         self.schema = batches.schema
-        with pa.OSFile(self._path, "wb") as out, pa.ipc.new_file(out, self.schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-        self._sizes = self._counted()
-        if not sum(self._sizes):
+        self._parts: list[Part] = []
+        try:
+            with pa.OSFile(self._path, "wb") as out:
+                for batch in batches:
+                    self._keep(batch, out)
+        except pa.ArrowException as error:
+            raise InputError(f"the record batches cannot be kept: {first_line(error)}") from error
+        except OSError as error:
+            raise InputError(
+                f"the record batches cannot be kept in {self._path}: {error}; make room there, "
+                "set TMPDIR to another folder, or write them to Parquet files"
+            ) from error
+        finally:
+            if not self._parts:
+                self._remove()
+        if not self._parts:
             raise InputError("the record batches hold no rows")
 
-    def _counted(self) -> list[int]:
-        pa = arrow()
-        with pa.memory_map(self._path) as file, pa.ipc.open_file(file) as batches:
-            return [batches.get_batch(k).num_rows for k in range(batches.num_record_batches)]
+    def _keep(self, batch: Any, out: Any) -> None:
+        for start in range(0, batch.num_rows, SPOOL_ROWS):
+            piece = batch.slice(start, SPOOL_ROWS)
+            first = self._parts[-1].first + int(self._parts[-1].n_rows or 0) if self._parts else 0
+            at = out.tell()
+            with arrow().ipc.new_stream(out, self.schema) as writer:
+                writer.write_batch(piece)
+            self._parts.append(Part("", first, piece.num_rows, at))
 
-    @cached_property
+    @property
     def parts(self) -> Sequence[Part]:
-        """One for each batch that came."""
-        out, first = [], 0
-        for k, n in enumerate(self._sizes):
-            if n:
-                out.append(Part("", first, n, k))
-            first += n
-        return out
+        """One for each piece that was kept."""
+        return self._parts
 
     def batches(self, part: Part, columns: Sequence[str], rows: int) -> Iterator[Any]:
-        """One of the batches that came, in slices."""
+        """One of the pieces, in slices."""
         pa = arrow()
-        with pa.OSFile(self._path) as file, pa.ipc.open_file(file) as stored:
-            whole = stored.get_batch(part.key).select(list(columns))
-            for start in range(0, whole.num_rows, rows):
-                yield whole.slice(start, rows)
+        with pa.OSFile(self._path) as file:
+            file.seek(part.key)
+            with pa.ipc.open_stream(file) as stored:
+                whole = stored.read_next_batch().select(list(columns))
+        for start in range(0, whole.num_rows, rows):
+            yield whole.slice(start, rows)
 
     def ahead(self, columns: Sequence[str]) -> int:
-        """A batch is read whole."""
-        largest = max(self._sizes)
-        return 8 * largest * len(self.schema)
-
-
-class CSVReader(Reader):
-    """Text files, one part each, parsed by Arrow with the column types of the first one."""
-
-    def __init__(self, paths: Any, delimiter: str = ",") -> None:
-        self.files = listed_files(paths, "*.csv")
-        self._delimiter = delimiter
-        self._types: dict[str, Any] = {}
-        with self._open(self.files[0], None, 1 << 20) as first:
-            self.schema = first.schema
-        self._types = {field.name: field.type for field in self.schema}
-
-    @cached_property
-    def parts(self) -> Sequence[Part]:
-        """One for each file; how many rows it has is not known before it is read."""
-        return [Part(path, 0, None) for path in self.files]
-
-    def _open(self, path: str, columns: Sequence[str] | None, block: int) -> Any:
-        from pyarrow import csv
-
-        try:
-            return csv.open_csv(
-                path,
-                read_options=csv.ReadOptions(use_threads=False, block_size=block),
-                parse_options=csv.ParseOptions(delimiter=self._delimiter),
-                convert_options=csv.ConvertOptions(
-                    column_types=self._types,
-                    include_columns=None if columns is None else list(columns),
-                    strings_can_be_null=True,
-                    null_values=["", "NA", "NaN", "nan", "null", "NULL"],
-                ),
-            )
-        except (OSError, arrow().ArrowException) as error:
-            raise InputError(f"{path} cannot be read as CSV: {error}") from error
-
-    def batches(self, part: Part, columns: Sequence[str], rows: int) -> Iterator[Any]:
-        """The file's rows, as Arrow parses them, cut to size."""
-        try:
-            with self._open(part.file, columns, READ_AHEAD) as stream:
-                for batch in stream:
-                    for start in range(0, batch.num_rows, rows):
-                        yield batch.slice(start, rows)
-        except arrow().ArrowException as error:
-            raise InputError(f"{part.file} cannot be read as CSV: {error}") from error
-
-
-def listed_files(paths: Any, pattern: str) -> list[str]:
-    """Files of a path, a pattern, a folder, or a list of them; sorted within each.
-
-    Raises
-    ------
-    InputError
-        Where there is none.
-    """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
-    files: list[str] = []
-    for one in given:
-        path = str(one)
-        if Path(path).is_dir():
-            found = sorted(str(file) for file in Path(path).rglob(pattern))
-        else:
-            found = [path] if Path(path).exists() else sorted(glob(path, recursive=True))
-        if not found:
-            raise InputError(f"no file matches {path!r}")
-        files += found
-    return files
-
-
-def same_columns(first: str, wanted: Any, path: str, schema: Any, columns: Sequence[str]) -> None:
-    """InputError where a file lacks a column, or holds another type than the first file."""
-    for name in columns:
-        if name not in schema.names:
-            raise InputError(f"{path} has no column {name!r}, which {first} has")
-        own, other = wanted.field(name).type, schema.field(name).type
-        if own != other and not (is_category(own) and is_category(other)):
-            raise InputError(
-                f"column {name!r} holds {other} in {path} but {own} in {first}: "
-                "write all files with one type"
-            )
+        """A piece is read whole."""
+        return 8 * max(int(part.n_rows or 0) for part in self._parts) * len(self.schema)

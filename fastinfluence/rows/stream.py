@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,66 +24,12 @@ from fastinfluence.rows.base import Block, Values, fold, ordered
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.gathered import Gathered, gathered
 from fastinfluence.rows.memory import Plan, shown
+from fastinfluence.rows.overlay import Replaced
+from fastinfluence.rows.source import Raw, Source, Unit
 from fastinfluence.types import FloatArray, IntArray
 
 T = TypeVar("T")
-
-
-class Unit(NamedTuple):
-    """Rows ``start`` to ``stop``, read one after the other by one thread."""
-
-    key: Any
-    """What the source finds them by."""
-    start: int
-    stop: int
-
-
-class Raw(NamedTuple):
-    """Some rows as a source reads them: features encoded, targets as the caller has them."""
-
-    X: Features
-    y: np.ndarray[Any, Any]
-    w: FloatArray | None
-    offset: FloatArray | None
-    ids: np.ndarray[Any, Any] | None = None
-
-
-class Source(Protocol):
-    """Where a streamed table comes from."""
-
-    @property
-    def units(self) -> Sequence[Unit]:
-        """All of them, in the order of the rows."""
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the d columns of X."""
-
-    @property
-    def dtype(self) -> np.dtype[np.floating[Any]]:
-        """Storage type of X, float32 or float64."""
-
-    @property
-    def density(self) -> float:
-        """Share of the n·d numbers that are stored."""
-
-    @property
-    def has_offset(self) -> bool:
-        """Whether rows come with an offset."""
-
-    @property
-    def id_type(self) -> Any:
-        """Arrow type of what rows are named by, or None."""
-
-    @property
-    def transform(self) -> Callable[[Any], Any] | None:
-        """From a frame with the table's own columns to the d columns of X, where they differ."""
-
-    def read(self, unit: Unit, block_rows: int) -> Iterator[Raw]:
-        """The unit's rows, a block at a time."""
-
-    def where(self, row: int) -> str:
-        """The file of a row and its place there, for messages."""
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -103,6 +49,8 @@ class StreamRows:
         Told of every block: (phase, rows done, n).
     silenced : ndarray of int
         Rows that weigh nothing, increasing.
+    changed : tuple of Replaced
+        Rows that others stand for, later ones last.
     """
 
     source: Source
@@ -111,6 +59,7 @@ class StreamRows:
     plan: Plan
     progress: Progress = silent
     silenced: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    changed: tuple[Replaced, ...] = ()
 
     # -- what every source of rows tells -----------------------------------------------
 
@@ -154,7 +103,7 @@ class StreamRows:
         def task(unit: Unit, blocks: Iterator[Block]) -> list[int]:
             sums = [0] * 6
             for block in blocks:
-                for k, part in enumerate(_contents(block)):
+                for k, part in enumerate(block.contents()):
                     sums[k] = zlib.crc32(part, sums[k])
             return [unit.stop, *sums]
 
@@ -214,8 +163,23 @@ class StreamRows:
         if last > first:
             w = w.copy()
             w[self.silenced[first:last] - start] = 0.0
-        y = self.encode(raw.y, len(raw.X))
-        return Block(start, stop, raw.X, Values(y, w, raw.offset, raw.ids))
+        X, y = raw.X, self.encode(raw.y, len(raw.X))
+        for new in self.changed:
+            X, y = new.into(start, X, y)
+        return Block(start, stop, X, Values(y, w, raw.offset, raw.ids))
+
+    def collected(
+        self, of: Callable[[Block], Array], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Array:
+        """What ``of`` makes of every block, one after the other in one array of this shape."""
+        out = np.empty(shape, dtype)
+
+        def task(block: Block) -> int:
+            out[block.rows] = of(block)
+            return block.stop
+
+        self.map_reduce(task, max, self.plan.threads)
+        return out
 
     # -- chosen rows -------------------------------------------------------------------
 
@@ -229,7 +193,7 @@ class StreamRows:
         Units that hold none of them are not read.
         """
         if isinstance(rows, slice):
-            return self._gathered.block(np.arange(self.n_rows)[rows])
+            return self._gathered.block(np.arange(*rows.indices(self.n_rows)))
         wanted = np.where(rows < 0, rows + self.n_rows, rows)
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.n_rows:
             raise IndexError(f"rows must lie between 0 and {self.n_rows - 1}")
@@ -237,11 +201,21 @@ class StreamRows:
 
     @cached_property
     def _gathered(self) -> Gathered:
-        return Gathered(self._read_rows)
+        return Gathered(self._read_rows, self.most_rows)
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows may be kept at a time."""
+        return self.plan.spare // (2 * self._row_bytes)
+
+    @property
+    def _row_bytes(self) -> int:
+        """Bytes of one row that is kept, about: 12 for an entry where it is sparse."""
+        return 32 + int(12 * self.n_features * self.density)
 
     def _read_rows(self, rows: IntArray) -> Block:
         """Rows at increasing positions."""
-        self.reserve(len(rows) * (self.n_features * 8 + 32), f"{len(rows)} rows")
+        self.reserve(2 * len(rows) * self._row_bytes, f"{len(rows)} rows")
         ends = np.searchsorted(rows, [(unit.start, unit.stop) for unit in self.source.units])
         holding = [
             unit for unit, at in zip(self.source.units, ends, strict=True) if at[1] > at[0]
@@ -253,7 +227,7 @@ class StreamRows:
                 out.append(gathered(block, rows))
                 if block.stop > last:
                     break  # what follows is not read
-            return out
+            return [Gathered.joined(out)]
 
         def both(a: list[Block], b: list[Block]) -> list[Block]:
             return a + b
@@ -277,6 +251,10 @@ class StreamRows:
         self.reserve(4 * n_bytes, what)
         return max(1, min(n_threads, (self.plan.spare // n_bytes - 2) // 2))
 
+    def replaced(self, rows: IntArray, X: Features, y: FloatArray | None) -> StreamRows:
+        """The same table with others in the place of some distinct rows; y as the loss has it."""
+        return replace(self, changed=(*self.changed, Replaced.of(rows, X, y)))
+
     def silence(self, rows: IntArray) -> StreamRows:
         """The same table with some rows weighing nothing."""
         gone = np.setdiff1d(rows, self.silenced)
@@ -286,17 +264,6 @@ class StreamRows:
             silenced=np.union1d(self.silenced, gone).astype(np.intp),
             total_weight=self.total_weight - lost,
         )
-
-
-def _contents(block: Block) -> Iterator[Any]:
-    """What a block holds, as buffers that put one after the other give the unit's."""
-    stored, values = list(block.X.stored().values()), block.values
-    yield from map(np.ascontiguousarray, stored)
-    yield from [b""] * (3 - len(stored))
-    if values is not None:
-        yield np.ascontiguousarray(values.y)
-        yield np.ascontiguousarray(values.w)
-        yield b"" if values.offset is None else np.ascontiguousarray(values.offset)
 
 
 def _folded(

@@ -6,110 +6,14 @@ the place of X: ``fi.Influence.fit(spec, fi.rows.parquet("train/*.parquet", targ
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from fastinfluence.errors import InputError
-from fastinfluence.rows.array_source import ArraySource
-from fastinfluence.rows.arrow_source import surveyed
-from fastinfluence.rows.encode import is_category, storage
-from fastinfluence.rows.memory import DEFAULT, Plan, as_bytes
-from fastinfluence.rows.readers import CSVReader, ParquetReader, Reader, SpooledReader, TableReader
+from fastinfluence.rows.csv_reader import CSVReader
+from fastinfluence.rows.memory import DEFAULT, as_bytes
+from fastinfluence.rows.readers import ParquetReader, Reader, SpooledReader, TableReader
 from fastinfluence.rows.roles import Roles
-from fastinfluence.rows.stream import Source
-from fastinfluence.rows.survey import Found, Question
-from fastinfluence.tables import as_table
-
-
-@dataclass(frozen=True)
-class StreamTable(ABC):
-    """A table that is read anew in every pass.
-
-    Attributes
-    ----------
-    max_memory : int
-        Bytes that streaming may take at one time, beside what the process held before.
-    """
-
-    max_memory: int
-
-    @property
-    @abstractmethod
-    def row_bytes(self) -> int:
-        """Bytes of one row, about."""
-
-    @property
-    @abstractmethod
-    def unit_bytes(self) -> int:
-        """Bytes read ahead of a block."""
-
-    @abstractmethod
-    def survey(self, question: Question, plan: Plan) -> tuple[Source, Found]:
-        """The rows, and what one pass over them finds."""
-
-    def plan(self, n_threads: int) -> Plan:
-        """How the table is read within its memory."""
-        return Plan.of(self.max_memory, n_threads, self.row_bytes, self.unit_bytes)
-
-
-@dataclass(frozen=True)
-class ArrowTable(StreamTable):
-    """Columns of a table that Arrow reads.
-
-    Attributes
-    ----------
-    reader : Reader
-    roles : Roles
-    """
-
-    reader: Reader
-    roles: Roles
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one row as a block holds it: 12 for an entry where it is sparse."""
-        kinds = [self.reader.schema.field(name).type for name in self.roles.features]
-        entry = 12 if any(map(is_category, kinds)) else storage(kinds).itemsize
-        return entry * len(kinds) + 8 * (len(self.roles.used) - len(kinds))
-
-    @property
-    def unit_bytes(self) -> int:
-        """Bytes read ahead of a block."""
-        return self.reader.ahead(self.roles.used)
-
-    def survey(self, question: Question, plan: Plan) -> tuple[Source, Found]:
-        """The rows, and what one pass over them finds."""
-        return surveyed(self.reader, self.roles, question, plan.threads, plan.block_rows)
-
-
-@dataclass(frozen=True)
-class Arrays(StreamTable):
-    """Arrays in memory or mapped from files.
-
-    Attributes
-    ----------
-    source : ArraySource
-    """
-
-    source: ArraySource
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one row, about."""
-        return self.source.row_bytes + 24
-
-    @property
-    def unit_bytes(self) -> int:
-        """Nothing is read ahead."""
-        return 0
-
-    def survey(self, question: Question, plan: Plan) -> tuple[Source, Found]:
-        """The rows, and what one pass over them finds."""
-        return self.source, self.source.survey(question, plan.threads, plan.block_rows)
+from fastinfluence.rows.stream_tables import Arrays, ArrowTable, StreamTable, array_source
 
 
 def parquet(
@@ -166,7 +70,10 @@ def csv(
     delimiter : str, default ","
     """
     reader = CSVReader(paths, delimiter)
-    return _arrow_table(reader, target, features, weight, offset, id, max_memory)
+    table = _arrow_table(reader, target, features, weight, offset, id, max_memory)
+    numbers = [*table.roles.features, weight, offset]
+    reader.as_floats([name for name in numbers if name is not None])
+    return table
 
 
 def arrow(
@@ -213,27 +120,8 @@ def arrays(
     max_memory : int or str, default 2 GB
         As in :func:`parquet`.
     """
-    table = as_table(X)
-    names = table.names if features is None else tuple(map(str, features))
-    n, d = table.values.shape
-    if len(names) != d:
-        raise InputError(f"features has {len(names)} names but X has {d} columns")
-    labels = _column(y, n, "y")
-    if labels is None:
-        raise InputError("y is needed: one target for each row")
-    source = ArraySource(
-        table.values, labels, _column(weight, n, "weight"), _column(offset, n, "offset"), names
-    )
+    source = array_source(X, y, weight, offset, features)
     return Arrays(as_bytes(max_memory), source)
-
-
-def _column(values: Any, n: int, what: str) -> np.ndarray[Any, Any] | None:
-    if values is None:
-        return None
-    out = values if isinstance(values, np.ndarray) else np.asarray(values)
-    if out.shape != (n,):
-        raise InputError(f"{what} has shape {out.shape} but X has {n} rows: give ({n},)")
-    return out
 
 
 def _arrow_table(
@@ -244,6 +132,6 @@ def _arrow_table(
     offset: str | None,
     id: str | None,
     max_memory: int | str,
-) -> StreamTable:
+) -> ArrowTable:
     roles = Roles.of(reader.schema.names, target, features, weight, offset, id)
     return ArrowTable(as_bytes(max_memory), reader, roles)

@@ -2,7 +2,14 @@
 
 from fastinfluence.sinks.base import Collector, Sink
 from fastinfluence.sinks.dataset import ParquetScores
-from fastinfluence.sinks.memory import Matrix, PerOutput, Ranking, TopK, TopKResult, Total
+from fastinfluence.sinks.extremes import Ranking, TopKResult
+from fastinfluence.sinks.memory import (
+    Matrix,
+    PerOutput,
+    TopK,
+    Total,
+    result_bytes,
+)
 from fastinfluence.sinks.parquet import ParquetSink
 from fastinfluence.sinks.question import Question
 
@@ -18,4 +25,5 @@ __all__ = [
     "TopK",
     "TopKResult",
     "Total",
+    "result_bytes",
 ]

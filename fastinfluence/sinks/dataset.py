@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from fastinfluence.archive import telling_damage
 from fastinfluence.errors import InputError
 from fastinfluence.inputs import checked_rows
-from fastinfluence.sinks.folder import is_whole, read_manifest
+from fastinfluence.sinks.folder import MANIFEST, is_whole, read_manifest
 from fastinfluence.sinks.plan import Plan
 from fastinfluence.types import FloatArray, IntArray
 
@@ -50,7 +51,8 @@ class ParquetScores:
         """
         folder = Path(path)
         manifest = read_manifest(folder)
-        plan = Plan.read(manifest)
+        with telling_damage(folder / MANIFEST):
+            plan = Plan.read(manifest)
         missing = [k for k in range(len(plan)) if not is_whole(folder, plan, k)]
         if missing:
             raise InputError(

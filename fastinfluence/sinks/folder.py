@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fastinfluence.archive import telling_damage
 from fastinfluence.errors import InputError
 from fastinfluence.files import FolderLock, storage_errors, unfinished, whole_file
 from fastinfluence.sinks.plan import FORMAT, Plan, refuse_changed
 
-MANIFEST = "manifest.json"
+MANIFEST = "_manifest.json"
+"""With an underscore: readers of the folder as one Parquet table pass over it."""
 OURS = (MANIFEST, "scores-*")
 """Patterns of the names of files that are written here."""
 
@@ -41,7 +43,9 @@ def begin(folder: Path, plan: Plan, resume: bool) -> tuple[FolderLock, set[int]]
     try:
         refuse_taken(folder, resume)
         if _entries(folder):
-            refuse_changed(plan, read_manifest(folder), str(folder))
+            found = read_manifest(folder)
+            with telling_damage(folder / MANIFEST):
+                refuse_changed(plan, found, str(folder))
         for path in unfinished(folder, OURS):
             path.unlink(missing_ok=True)
         if not _entries(folder):

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.fingerprints import of_json
+from fastinfluence.inputs import listed
 from fastinfluence.sinks.question import Question
 
 FORMAT = 1
@@ -30,7 +31,6 @@ CHANGED = {
     "cuts": "the rows of each part",
     "id_type": "the names of the rows",
     "ids": "the names of the rows",
-    "columns": "the columns",
     "outputs": "the classes",
     "n_tests": "the number of test rows",
     "n_rows": "the number of training rows",
@@ -135,7 +135,7 @@ def refuse_changed(plan: Plan, found: dict[str, Any], where: str) -> None:
     mine, theirs = _flat(plan.manifest), _flat(found)
     changed = [name for name in mine | theirs if mine.get(name) != theirs.get(name)]
     if changed:
-        told = ", ".join(_told(name, mine, theirs) for name in changed)
+        told = listed(list(dict.fromkeys(_told(name, mine, theirs) for name in changed)))
         raise InputError(
             f"{where} cannot be resumed, because these have changed since it was begun: {told}. "
             "Give what it was begun with, or choose another folder"
@@ -143,10 +143,10 @@ def refuse_changed(plan: Plan, found: dict[str, Any], where: str) -> None:
 
 
 def _flat(manifest: dict[str, Any]) -> dict[str, Any]:
-    """One level: fingerprints and settings first, so that causes come before effects."""
-    nested = ("fingerprints", "settings")
-    plain = {name: value for name, value in manifest.items() if name not in nested}
-    return {**manifest.get("fingerprints", {}), **manifest.get("settings", {}), **plain}
+    """One level, without what follows from the rest."""
+    nested, implied = ("settings", "fingerprints"), ("sign", "columns")
+    plain = {k: value for k, value in manifest.items() if k not in (*nested, *implied)}
+    return {**plain, **manifest.get("settings", {}), **manifest.get("fingerprints", {})}
 
 
 def _told(name: str, mine: dict[str, Any], theirs: dict[str, Any]) -> str:

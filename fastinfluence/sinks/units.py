@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from fastinfluence.rows.base import Block
-from fastinfluence.rows.stream import StreamRows, Unit
+from fastinfluence.rows.source import Unit
+from fastinfluence.rows.stream import StreamRows
 from fastinfluence.sinks.base import Collector
 
 Fill = Callable[[Collector[Any], Block], None]

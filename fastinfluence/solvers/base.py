@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -97,8 +97,24 @@ class Solver(Protocol):
         """Do the work that depends on the operator alone."""
 
 
+def finite_columns(x: FloatArray) -> BoolArray:
+    """Whether each column of x (p, t) is finite, shape (t,)."""
+    return cast("BoolArray", np.isfinite(x).all(axis=0))
+
+
 def residual_bound(residuals: FloatArray, lambda_min: float) -> FloatArray:
     """‖r‖ / λ_min; infinite where no positive λ_min is known and the residual is not 0."""
     if lambda_min > 0:
         return residuals / lambda_min
-    return np.where(residuals == 0, 0.0, np.inf)
+    return np.where(residuals == 0, residuals, np.inf)
+
+
+def units_of(B: FloatArray) -> FloatArray:
+    """A power of two near each side's largest entry, shape (t,); NaN where that is not finite.
+
+    Divided by it, which is exact, no side is too small or too large for its norm to be a number.
+    """
+    largest = np.abs(B).max(axis=0)
+    size = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    units = size / (2.0 * np.frexp(size)[0])
+    return np.where(np.isfinite(largest), units, np.nan)

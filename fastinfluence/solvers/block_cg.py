@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from fastinfluence.curvature import Curvature
+from fastinfluence.solvers.algebra import algebra_of
 from fastinfluence.types import FloatArray
 
 BLOCK_FROM = 2
@@ -57,6 +57,7 @@ def block_cg(
     X = np.zeros_like(B)
     Q, C = np.linalg.qr(D * B)
     P, rayleigh, steps = Q.copy(), np.inf, 0
+    positive = algebra_of(B).positive
     while steps < limit and (np.linalg.norm((Q @ C) / D, axis=0) > targets).any():
         moved = D * P
         S = D * operator.matmat(moved)
@@ -64,15 +65,15 @@ def block_cg(
         if not np.isfinite(curvature).all():
             break
         try:
-            factor = cho_factor(0.5 * (curvature + curvature.T), check_finite=False)
+            solve = positive(0.5 * (curvature + curvature.T))
         except np.linalg.LinAlgError:  # negative curvature, or directions that ran out
             break
         steps += 1
-        Y = cho_solve(factor, C, check_finite=False)
+        Y = solve(C)
         taken = moved @ Y
         rayleigh = min(rayleigh, _smallest(np.diagonal(curvature), moved), _smallest(Y * C, taken))
         X += taken
-        Q, Z = np.linalg.qr(Q - S @ cho_solve(factor, np.eye(len(C)), check_finite=False))
+        Q, Z = np.linalg.qr(Q - S @ solve(operator.xp.eye(len(C))))
         C = Z @ C
         P = Q + P @ Z.T
     return BlockRun(X, steps, rayleigh)
@@ -87,4 +88,5 @@ def _smallest(curvatures: FloatArray, directions: FloatArray) -> float:
     bent = curvatures if curvatures.ndim == 1 else curvatures.sum(axis=0)
     sizes = np.einsum("ij,ij->j", directions, directions)
     known = (sizes > np.finfo(np.float64).tiny) & (bent > 0)
-    return float((bent[known] / sizes[known]).min(initial=np.inf))
+    quotients = bent[known] / sizes[known]
+    return float(quotients.min()) if len(quotients) else np.inf

@@ -1,9 +1,8 @@
 """Conjugate gradients for many right-hand sides, touching H only through products.
 
-Hestenes & Stiefel (1952). Several sides share one Krylov space
-(:mod:`fastinfluence.solvers.block_cg`). Those of preconditioners that are not diagonal, and those
-that a block left unfinished, run side by side: they share one pass over the data per iteration,
-and each column stops on its own residual.
+Hestenes & Stiefel (1952). Several sides share one Krylov space (``block_cg``). Those of other than
+diagonal preconditioners, and those that a block left unfinished, run side by side: they share a
+pass over the data per iteration, and each column stops on its own residual.
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
+from fastinfluence.backend import numbers
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import InputError, SolverError
 from fastinfluence.inputs import positive, positive_count
-from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
+from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound, units_of
 from fastinfluence.solvers.block_cg import BLOCK_FROM, WIDEST, block_cg
 from fastinfluence.solvers.gauge import prepared_on_range
 from fastinfluence.solvers.spectrum import negative_advice
@@ -92,11 +92,13 @@ class CG:
 class PreparedCG:
     """Conjugate gradients on one operator."""
 
-    def __init__(self, config: CG, operator: Curvature) -> None:
-        self.config = config
-        self.operator = operator
-        chosen = config.preconditioner
-        self._preconditioner = None if chosen is None else chosen.prepare(operator)
+    def __init__(
+        self, config: CG, operator: Curvature, preconditioner: PreparedPreconditioner | None = None
+    ) -> None:
+        self.config, self.operator = config, operator
+        self.preconditioner = preconditioner
+        if preconditioner is None and config.preconditioner is not None:
+            self.preconditioner = config.preconditioner.prepare(operator)
         self._limit = config.max_iterations or max(100, 10 * operator.shape[0])
 
     @cached_property
@@ -112,18 +114,19 @@ class PreparedCG:
             first = int(np.flatnonzero(~solution.converged)[0])
             raise SolverError(
                 f"CG stopped on right-hand side {first}: {solution.status[first]} "
-                f"(residual {solution.residual_norms[first]:.1e})"
+                f"(residual {float(solution.residual_norms[first]):.1e})"
             )
         return solution.x
 
     def solve(self, B: FloatArray) -> Solution:
         """H⁻¹ B, shape (p, t), with per-column residuals and iterations."""
-        units = _units(B)
+        units = units_of(B)
         finite = np.isfinite(units)
         scaled = np.where(finite, B / units, 0.0)  # a NaN would spread over the whole block
         ended = self._together(scaled, np.linalg.norm(scaled, axis=0))
         converged, residuals = ended.converged & finite, ended.residuals * units
         known = self.conditioning
+        ends = (numbers(a) for a in (converged, ended.negative, ended.iterations))
         advice = negative_advice(self.operator) if ended.negative.any() else ""
         return Solution(
             x=ended.X * units,
@@ -134,7 +137,7 @@ class PreparedCG:
             std_error=None,
             status=tuple(
                 "converged" if ok else (advice if bad else f"not converged in {count} iterations")
-                for ok, bad, count in zip(converged, ended.negative, ended.iterations, strict=True)
+                for ok, bad, count in zip(*ends, strict=True)
             ),
             bound_is_certain=known.certain,
         )
@@ -144,7 +147,7 @@ class PreparedCG:
         root = self._root()
         if root is None or B.shape[1] < BLOCK_FROM:
             return self._side_by_side(B, norms, self._limit)
-        parts = np.array_split(np.arange(B.shape[1]), -(-B.shape[1] // WIDEST))
+        parts = np.array_split(self.operator.xp.arange(B.shape[1]), -(-B.shape[1] // WIDEST))
         runs = [self._block(B[:, part], norms[part], root) for part in parts]
         out = _Ended.joined(runs)
         left = np.flatnonzero(~out.converged & (out.iterations < self._limit))
@@ -155,12 +158,11 @@ class PreparedCG:
 
     def _block(self, B: FloatArray, norms: FloatArray, root: FloatArray) -> _Ended:
         run = block_cg(self.operator, B, root, self.config.tol * norms, self._limit)
-        steps = np.full(B.shape[1], run.steps, dtype=np.intp)
-        nothing: BoolArray = np.zeros(B.shape[1], dtype=bool)
-        return self._ended(B, norms, run.X, steps, nothing, run.rayleigh)
+        steps = np.full_like(norms, run.steps, dtype=np.intp)
+        return self._ended(B, norms, run.X, steps, steps < 0, run.rayleigh)
 
     def _side_by_side(self, B: FloatArray, norms: FloatArray, limit: int | IntArray) -> _Ended:
-        limits = np.broadcast_to(np.asarray(limit, dtype=np.intp), norms.shape)
+        limits = np.full_like(norms, limit, dtype=np.intp) if isinstance(limit, int) else limit
         run = _Run(self.operator, self._precondition, B, self.config.tol, limits)
         run.to_the_end()
         return self._ended(B, norms, run.X, run.iterations, run.negative, run.rayleigh)
@@ -181,14 +183,14 @@ class PreparedCG:
 
     def _root(self) -> FloatArray | None:
         """The square root of a diagonal preconditioner, shape (p,); None for any other."""
-        if self._preconditioner is None:
-            return np.ones(self.operator.shape[0])
-        if isinstance(self._preconditioner, PreparedJacobi):
-            return np.sqrt(self._preconditioner.inverse)
+        if self.preconditioner is None:
+            return cast("FloatArray", self.operator.xp.ones(self.operator.shape[0]))
+        if isinstance(self.preconditioner, PreparedJacobi):
+            return np.sqrt(self.preconditioner.inverse)
         return None
 
     def _precondition(self, R: FloatArray) -> FloatArray:
-        return R if self._preconditioner is None else self._preconditioner.apply(R)
+        return R if self.preconditioner is None else self.preconditioner.apply(R)
 
 
 @dataclass
@@ -228,16 +230,6 @@ class _Ended:
         self.rayleigh = min(self.rayleigh, other.rayleigh)
 
 
-def _units(B: FloatArray) -> FloatArray:
-    """A power of two near each side's largest entry, shape (t,); NaN where that is not finite.
-
-    Divided by it, which is exact, no side is too small or too large for its norm to be a number.
-    """
-    largest = np.abs(B).max(axis=0, initial=0.0)
-    units = np.ldexp(1.0, np.frexp(np.where(largest > 0, largest, 1.0))[1] - 1)
-    return np.where(np.isfinite(largest), units, np.nan)
-
-
 class _Run:
     """The state of one block of right-hand sides."""
 
@@ -254,8 +246,8 @@ class _Run:
         self.R = B.copy()
         self.norms = np.linalg.norm(B, axis=0)
         self.targets = tol * self.norms
-        self.negative: BoolArray = np.zeros(B.shape[1], dtype=bool)
-        self.iterations = np.zeros(B.shape[1], dtype=np.intp)
+        self.negative: BoolArray = np.zeros_like(self.norms, dtype=bool)
+        self.iterations = np.zeros_like(self.norms, dtype=np.intp)
         self.rayleigh = np.inf
         """Smallest Rayleigh quotient seen: an estimate, from above, of λ_min."""
 

@@ -123,7 +123,7 @@ def _predicted_steps(operator: Curvature, size: cost.Size, direct: float) -> flo
     single = replace(size, t=1)
     if cost.cg(single, PROBE_STEPS) > PROBE_SHARE * direct:
         return float(min(BLIND_STEPS, size.p))
-    side = np.random.default_rng(0).standard_normal((size.p, 1))
+    side = operator.xp.asarray(np.random.default_rng(0).standard_normal((size.p, 1)))
     config = CG(preconditioner=Jacobi(), max_iterations=PROBE_STEPS)
     run = config.prepare(operator).solve(side)
     if (~run.converged & (run.iterations < PROBE_STEPS)).any():

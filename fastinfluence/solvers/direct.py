@@ -10,7 +10,13 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.inputs import one_of
-from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
+from fastinfluence.solvers.base import (
+    Conditioning,
+    Prepared,
+    Solution,
+    finite_columns,
+    residual_bound,
+)
 from fastinfluence.solvers.dual import PreparedDual, has_dual
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.solvers.gauge import prepared_on_range
@@ -67,10 +73,10 @@ class Direct:
 class PreparedDirect:
     """A factorised operator."""
 
-    def __init__(self, operator: Curvature) -> None:
-        self._matrix = operator.dense()
+    def __init__(self, operator: Curvature, factor: Factor | None = None) -> None:
+        self.matrix = operator.dense()
         self._floor = operator.floor()
-        self.factor = Factor(self._matrix)
+        self.factor = factor or Factor(self.matrix)
 
     @cached_property
     def conditioning(self) -> Conditioning:
@@ -82,7 +88,7 @@ class PreparedDirect:
             condition=1.0 / factor.rcond if factor.rcond > 0 else np.inf,
             null_space=factor.null_space,
             negative=factor.negative,
-            note=f"primal form: {len(self._matrix)}×{len(self._matrix)} over the parameters",
+            note=f"primal form: {len(self.matrix)}×{len(self.matrix)} over the parameters",
         )
 
     def apply(self, B: FloatArray) -> FloatArray:
@@ -92,17 +98,17 @@ class PreparedDirect:
     @cached_property
     def inverse_root(self) -> FloatArray | None:
         """R (p, p) with H⁻¹ = RRᵀ, or None where H is not positive definite, or large."""
-        return self.factor.inverse_root() if len(self._matrix) <= ROOT_BELOW else None
+        return self.factor.inverse_root() if len(self.matrix) <= ROOT_BELOW else None
 
     def solve(self, B: FloatArray) -> Solution:
         """H⁻¹ B, shape (p, t), with residuals against the dense matrix."""
         x = self.factor.solve(B)
-        residuals = np.linalg.norm(self.factor.project(B) - self._matrix @ x, axis=0)
+        residuals = np.linalg.norm(self.factor.project(B) - self.matrix @ x, axis=0)
         t = B.shape[1]
         return Solution(
             x=x,
-            converged=np.asarray(np.isfinite(x).all(axis=0)),
-            iterations=np.zeros(t, dtype=np.intp),
+            converged=finite_columns(x),
+            iterations=np.zeros_like(residuals, dtype=np.intp),
             residual_norms=residuals,
             error_bound=residual_bound(residuals, self.conditioning.lambda_min),
             std_error=None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastinfluence.backend import namespace
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.rows.stream import StreamRows
@@ -92,19 +93,21 @@ class Draws:
         size = problem.w.astype(np.float64)
         if sampling == "curvature":
             size = size * operator.engine.row_curvature.norms
-        rows = np.flatnonzero(size > 0) if np.any(size) else np.arange(len(size))
-        q = size[rows] / size[rows].sum() if np.any(size) else np.full(len(rows), 1 / len(rows))
+        xp = operator.xp
+        rows = np.flatnonzero(size > 0) if np.any(size) else xp.arange(len(size))
+        q = size[rows] / size[rows].sum() if np.any(size) else xp.full(len(rows), 1 / len(rows))
         uniform = not replacement or bool((q == q[0]).all())
         if uniform:
-            q = np.full(len(rows), 1.0 / len(rows))
-        factors = np.zeros(len(size))
+            q = xp.full(len(rows), 1.0 / len(rows))
+        factors = np.zeros_like(size)
         factors[rows] = problem.w[rows] / problem.W / q
         return cls(factors, rows, None if uniform else np.cumsum(q), replacement)
 
     def blocks(self, steps: int, batch: int, rng: np.random.Generator) -> Iterator[IntArray]:
         """``steps`` batches, as blocks of shape (some steps, batch)."""
         at_once = max(1, BLOCK_ROWS // batch)
-        shuffled = np.zeros(0, dtype=np.intp)
+        xp = namespace(self.rows)
+        shuffled = self.rows[:0]
         for first in range(0, steps, at_once):
             shape = (min(at_once, steps - first), batch)
             if self.replacement:
@@ -112,12 +115,17 @@ class Draws:
                 continue
             wanted = shape[0] * batch
             while len(shuffled) < wanted:  # epoch after epoch, every row once in each
-                shuffled = np.concatenate([shuffled, rng.permutation(self.rows)])
+                epoch = self.rows[xp.asarray(rng.permutation(len(self.rows)))]
+                shuffled = np.concatenate([shuffled, epoch])
             yield shuffled[:wanted].reshape(shape)
             shuffled = shuffled[wanted:]
 
     def _independent(self, shape: tuple[int, int], rng: np.random.Generator) -> IntArray:
+        xp = namespace(self.rows)
         if self.cumulative is None:
-            return rng.integers(len(self.rows), size=shape, dtype=np.intp)
-        where = np.searchsorted(self.cumulative, rng.random(shape) * self.cumulative[-1], "right")
-        return np.asarray(np.minimum(where, len(self.rows) - 1))
+            drawn: IntArray = xp.asarray(rng.integers(len(self.rows), size=shape, dtype=np.intp))
+            return drawn
+        level = xp.asarray(rng.random(shape)) * self.cumulative[-1]
+        where = np.searchsorted(self.cumulative, level, "right")
+        bounded: IntArray = np.minimum(where, len(self.rows) - 1)
+        return bounded

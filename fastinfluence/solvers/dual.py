@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from fastinfluence.curvature import Curvature, Gauge
-from fastinfluence.solvers.base import Conditioning, Solution, residual_bound
+from fastinfluence.solvers.base import Conditioning, Solution, finite_columns, residual_bound
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.solvers.spectrum import MAX_FREE, smallest_eigenvalue, unit_columns
 from fastinfluence.types import FloatArray
@@ -35,7 +35,7 @@ def has_dual(operator: Curvature) -> bool:
 class PreparedDual:
     """K, factorised."""
 
-    def __init__(self, operator: Curvature) -> None:
+    def __init__(self, operator: Curvature, factor: Factor | None = None) -> None:
         self._operator = operator
         root = operator.engine.curvature_root
         assert root is not None, "has_dual(operator) was not asked"
@@ -43,10 +43,13 @@ class PreparedDual:
         shift = operator.shift
         self._free = np.flatnonzero(shift <= 0)
         self._inverse = np.where(shift > 0, 1.0 / np.where(shift > 0, shift, 1.0), 0.0)
+        self.factor = factor or Factor(self._kernel())
+        self._eliminate()
+
+    def _kernel(self) -> FloatArray:
         K = self._root.gram(self._inverse)
         K[np.diag_indices_from(K)] += 1.0
-        self.factor = Factor(K)
-        self._eliminate()
+        return K
 
     def _eliminate(self) -> None:
         """K⁻¹ Z_F and the Schur complement of the free parameters."""
@@ -67,7 +70,7 @@ class PreparedDual:
             lambda_min=lower.value,
             certain=lower.certain,
             condition=1.0 / self.factor.rcond,
-            null_space=np.zeros((len(self._inverse), 0)),
+            null_space=self._operator.xp.zeros((len(self._inverse), 0)),
             note=f"dual form: {len(self._columns)}×{len(self._columns)} over the rows",
         )
 
@@ -84,8 +87,8 @@ class PreparedDual:
         residuals = np.linalg.norm(B - self._operator.matmat(x), axis=0)
         return Solution(
             x=x,
-            converged=np.asarray(np.isfinite(x).all(axis=0)),
-            iterations=np.zeros(t, dtype=np.intp),
+            converged=finite_columns(x),
+            iterations=np.zeros_like(residuals, dtype=np.intp),
             residual_norms=residuals,
             error_bound=residual_bound(residuals, self.conditioning.lambda_min),
             std_error=None,
@@ -97,7 +100,8 @@ class PreparedDual:
         D_inverse = self._inverse[:, None]
         q = self.factor.solve(self._root.apply(D_inverse * B))
         if self._schur is None:
-            return np.asarray(D_inverse * (B - self._root.adjoint(q)))
+            whole: FloatArray = D_inverse * (B - self._root.adjoint(q))
+            return whole
         free = self._schur.solve(B[self._free] - self._columns.T @ q)
         x: FloatArray = D_inverse * (B - self._root.adjoint(q + self._solved @ free))
         x[self._free] = free

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from scipy.linalg import cholesky, eigh, lapack
 
-from fastinfluence.solvers.triangle import Triangle
+from fastinfluence.backend import namespace
+from fastinfluence.solvers.algebra import algebra_of
 from fastinfluence.types import FloatArray
 
 RANK_TOLERANCE = 32.0
@@ -34,28 +36,50 @@ class Factor:
     """
 
     def __init__(self, matrix: FloatArray) -> None:
-        p = len(matrix)
+        p, self._algebra = len(matrix), algebra_of(matrix)
         diagonal = np.abs(np.diagonal(matrix))
         self.scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         scaled = matrix * self.scale[:, None] * self.scale
         self.negative, self.rank = 0, p
-        self.null_space: FloatArray = np.zeros((p, 0))
+        self.null_space: FloatArray = namespace(matrix).zeros((p, 0))
         self._threshold = RANK_TOLERANCE * p * np.finfo(np.float64).eps
         self.definite = self._try_cholesky(scaled)
         if not self.definite:
             self._eigen(scaled)
 
+    def state(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+        """Numbers and arrays that :meth:`of_state` makes the factor from."""
+        numbers = {name: getattr(self, name) for name in ("definite", "rank", "negative", "rcond")}
+        arrays = {"scale": self.scale, "null_space": self.null_space}
+        if self.definite:
+            return numbers, {**arrays, "L": self._L}
+        return numbers, {**arrays, "values": self.values, "vectors": self.vectors}
+
+    @classmethod
+    def of_state(cls, numbers: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Factor:
+        """The factor that had this state, without its matrix."""
+        out = cls.__new__(cls)
+        out._algebra = algebra_of(arrays["scale"])
+        out.definite, out.rcond = bool(numbers["definite"]), float(numbers["rcond"])
+        out.rank, out.negative = int(numbers["rank"]), int(numbers["negative"])
+        out.scale = np.asarray(arrays["scale"], dtype=np.float64)
+        out.null_space = arrays["null_space"]
+        if out.definite:
+            out._L = arrays["L"]
+        else:
+            out.values, out.vectors = arrays["values"], arrays["vectors"]
+        return out
+
     def _try_cholesky(self, scaled: FloatArray) -> bool:
         try:
-            self._L: FloatArray = cholesky(scaled, lower=True, check_finite=False)
+            self._L: FloatArray = self._algebra.cholesky(scaled)
         except np.linalg.LinAlgError:
             return False
-        norm = float(np.abs(scaled).sum(axis=0).max())
-        self.rcond = float(lapack.dpocon(self._L, norm, uplo="L")[0])
+        self.rcond: float = self._algebra.reciprocal_condition(self._L, scaled)
         return bool(self.rcond > self._threshold)
 
     def _eigen(self, scaled: FloatArray) -> None:
-        values, vectors = eigh(scaled, check_finite=False)
+        values, vectors = self._algebra.eigh(scaled)
         largest = float(np.abs(values).max())
         keep = np.abs(values) > self._threshold * largest
         self.values, self.vectors = values[keep], vectors[:, keep]
@@ -74,14 +98,14 @@ class Factor:
         return B - N @ (N.T @ B)
 
     @cached_property
-    def _triangle(self) -> Triangle:
-        return Triangle(self._L)
+    def _triangle(self) -> Any:
+        return self._algebra.Triangle(self._L)
 
     def solve(self, B: FloatArray) -> FloatArray:
         """The matrix's (pseudo-)inverse times B, shape (p, t)."""
         s = self.scale[:, None]
         if self.definite:
-            out = self._triangle.solve_transposed(self._triangle.solve(s * B))
+            out: FloatArray = self._triangle.solve_transposed(self._triangle.solve(s * B))
             out *= s
             return out
         B = self.project(B)
@@ -92,15 +116,15 @@ class Factor:
         """R (p, p) with RRᵀ the inverse, or None where the matrix is not positive definite."""
         if not self.definite:
             return None
-        return self.scale[:, None] * self._triangle.solve_transposed(np.eye(len(self.scale)))
+        eye = namespace(self.scale).eye(len(self.scale))
+        out: FloatArray = self.scale[:, None] * self._triangle.solve_transposed(eye)
+        return out
 
     def lambda_min(self) -> float:
         """A lower bound of the smallest |eigenvalue| kept: 1 / ‖inverse‖ in the maximum norm."""
-        if self.definite:  # one triangle of the inverse, a third of the work of solving for it
-            inverse, _ = lapack.dpotri(self._L, lower=1)
-            inverse = np.abs(np.tril(inverse)) * self.scale[:, None] * self.scale
-            sums = inverse.sum(axis=1) + inverse.sum(axis=0) - inverse.diagonal()
+        if self.definite:
+            norm: float = self._algebra.inverse_norm(self._L, self.scale)
         else:
-            sums = np.abs(self.solve(np.eye(len(self.scale)))).sum(axis=1)
-        norm = float(sums.max())
+            eye = namespace(self.scale).eye(len(self.scale))
+            norm = float(np.abs(self.solve(eye)).sum(axis=1).max())
         return 1.0 / norm if norm > 0 else 0.0

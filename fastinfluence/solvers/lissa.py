@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
+from fastinfluence.backend import contiguous, numbers
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import FastInfluenceWarning, InputError, SolverError
 from fastinfluence.inputs import one_of, positive, positive_count
 from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
 from fastinfluence.solvers.draws import SAMPLINGS, draws_of
 from fastinfluence.solvers.gauge import prepared_on_range
-from fastinfluence.solvers.recursion import advance
+from fastinfluence.solvers.recursion import Recursions
 from fastinfluence.solvers.spectrum import LowerEnd, smallest_eigenvalue
 from fastinfluence.solvers.stability import assess
 from fastinfluence.types import BoolArray, FloatArray
@@ -165,7 +165,7 @@ class PreparedLiSSA:
 
     def solve(self, B: FloatArray) -> Solution:
         """H⁻¹ B, shape (p, t), with bias bounds and, from two repeats on, standard errors."""
-        V = np.ascontiguousarray(B.T, dtype=np.float64)
+        V = contiguous(B.T)
         if self.indefinite:
             return self._refused(B)
         mean, error = self._average(V)
@@ -180,7 +180,7 @@ class PreparedLiSSA:
         return Solution(
             x=x,
             converged=~lost & (bias <= self.config.tol * np.linalg.norm(x, axis=0)),
-            iterations=np.full(B.shape[1], self.config.depth, dtype=np.intp),
+            iterations=np.full_like(residuals, self.config.depth, dtype=np.intp),
             residual_norms=residuals,
             error_bound=residual_bound(residuals, self.conditioning.lambda_min),
             std_error=std_error,
@@ -203,26 +203,11 @@ class PreparedLiSSA:
         return mean, None if r == 1 else np.sqrt(spread / (r * (r - 1)))
 
     def _repeats(self, V: FloatArray) -> Iterator[FloatArray]:
-        seeds = np.random.SeedSequence(self.config.seed).spawn(self.config.repeats)
-        threads = min(self.operator.engine.problem.n_threads, len(seeds))
-        if threads == 1:
-            yield from (self._one(V, seed) for seed in seeds)
-            return
-        with ThreadPoolExecutor(threads, thread_name_prefix="fastinfluence") as pool:
-            for first in range(0, len(seeds), threads):  # waves: at most `threads` results wait
-                wave = seeds[first : first + threads]
-                yield from pool.map(lambda seed: self._one(V, seed), wave)
-
-    def _one(self, V: FloatArray, seed: np.random.SeedSequence) -> FloatArray:
         config = self.config
         limits = RUNAWAY * (config.depth + 1) * np.linalg.norm(V, axis=1)
-        cur = V.copy()
-        blocks = self.draws.blocks(config.depth, config.batch, np.random.default_rng(seed))
-        weights = self.draws.factors / config.batch
-        for rows in blocks:
-            advance(self.operator, cur, V, rows, weights[rows], self.scale, limits)
-        cur[~(np.linalg.norm(cur, axis=1) <= limits)] = np.nan
-        return cur
+        recursions = Recursions(self.operator, self.draws, config.batch, self.scale, limits)
+        seeds = np.random.SeedSequence(config.seed).spawn(config.repeats)
+        return recursions.run(V, seeds, config.depth)
 
     # -- the account -------------------------------------------------------------------
 
@@ -233,7 +218,7 @@ class PreparedLiSSA:
     def _lost(self, x: FloatArray, residuals: FloatArray, norms: FloatArray) -> BoolArray:
         """Columns that blew up, or that a scale known to be too small left worse than x = 0."""
         lost = ~np.isfinite(x).all(axis=0)
-        return np.asarray(lost | (~(residuals <= norms) & self._too_small))
+        return lost | (~(residuals <= norms) & self._too_small)
 
     def _bias_bound(self, B: FloatArray, x: FloatArray, std_error: FloatArray | None) -> FloatArray:
         """‖H⁻¹(I − H/s)^{depth+1} b‖ ≤ q‖H⁻¹b‖, and two bounds of ‖H⁻¹b‖.
@@ -243,7 +228,7 @@ class PreparedLiSSA:
         """
         lower = self.conditioning.lambda_min
         if lower <= 0:
-            return np.full(B.shape[1], np.inf)
+            return np.full_like(B[0], np.inf)
         slowest = max(1.0 - lower / self.scale, self.stability.scale / self.scale - 1.0)
         q = min(1.0, slowest) ** (self.config.depth + 1)
         bound: FloatArray = np.linalg.norm(B, axis=0) / lower
@@ -255,8 +240,8 @@ class PreparedLiSSA:
     def _statuses(self, x: FloatArray, lost: BoolArray, bias: FloatArray) -> tuple[str, ...]:
         sizes = np.linalg.norm(x, axis=0)
         return tuple(
-            self._diverged() if gone else self._finished(float(bound), float(size))
-            for gone, bound, size in zip(lost, bias, sizes, strict=True)
+            self._diverged() if gone else self._finished(bound, size)
+            for gone, bound, size in zip(*map(numbers, (lost, bias, sizes)), strict=True)
         )
 
     def _diverged(self) -> str:
@@ -286,11 +271,11 @@ class PreparedLiSSA:
 
     def _refused(self, B: FloatArray) -> Solution:
         t = B.shape[1]
-        unknown = np.full(t, np.inf)
+        unknown = np.full_like(B[0], np.inf)
         return Solution(
-            x=np.full(B.shape, np.nan),
-            converged=np.zeros(t, dtype=bool),
-            iterations=np.zeros(t, dtype=np.intp),
+            x=np.full_like(B, np.nan),
+            converged=np.zeros_like(unknown, dtype=bool),
+            iterations=np.zeros_like(unknown, dtype=np.intp),
             residual_norms=unknown,
             error_bound=unknown,
             std_error=None,

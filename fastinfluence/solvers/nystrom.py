@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import InputError
 from fastinfluence.inputs import one_of, positive_count
+from fastinfluence.solvers.algebra import algebra_of
 from fastinfluence.types import FloatArray
 
 FIRST_RANK = 32
@@ -74,13 +74,17 @@ class PreparedNystrom:
     ----------
     eigenvalues : ndarray, shape (rank,)
         Of Ĝ, descending: approximations from below.
+    vectors : ndarray, shape (p, rank)
+    scale : ndarray, shape (p,)
+        Diagonal of S.
+    mu : float
     """
 
     def __init__(
         self, values: FloatArray, vectors: FloatArray, scale: FloatArray, mu: float
     ) -> None:
         self.eigenvalues = values
-        self._vectors, self._scale = vectors, scale[:, None]
+        self.vectors, self.scale, self.mu = vectors, scale, mu
         self._gain = ((values[-1] + mu) / (values + mu) - 1.0)[:, None]
 
     @property
@@ -90,9 +94,11 @@ class PreparedNystrom:
 
     def apply(self, R: FloatArray) -> FloatArray:
         """The approximate inverse, up to a constant, times R, shape (p, t)."""
-        scaled = self._scale * R
-        low = self._vectors @ (self._gain * (self._vectors.T @ scaled))
-        return np.asarray(self._scale * (scaled + low))
+        scale = self.scale[:, None]
+        scaled = scale * R
+        low = self.vectors @ (self._gain * (self.vectors.T @ scaled))
+        out: FloatArray = scale * (scaled + low)
+        return out
 
 
 class _Sketch:
@@ -109,8 +115,8 @@ class _Sketch:
             size[free] = np.where(diagonal > 0, diagonal, 1.0)
         self.scale: FloatArray = 1.0 / np.sqrt(size)
         self._penalised = shift * self.scale**2  # 1, or 0 where free
-        self._tests: FloatArray = np.zeros((len(shift), 0))
-        self._products: FloatArray = np.zeros((len(shift), 0))
+        self._tests: FloatArray = operator.xp.zeros((len(shift), 0))
+        self._products: FloatArray = operator.xp.zeros((len(shift), 0))
 
     @property
     def rank(self) -> int:
@@ -118,10 +124,11 @@ class _Sketch:
 
     def grow(self, more: int) -> None:
         """Add test vectors orthogonal to those there."""
-        new = self._rng.standard_normal((len(self.scale), more))
+        draws = self._rng.standard_normal((len(self.scale), more))
+        new = self._operator.xp.asarray(draws)
         for _ in range(2):
             new -= self._tests @ (self._tests.T @ new)
-            new = np.linalg.qr(new).Q
+            new = np.linalg.qr(new)[0]
         s = self.scale[:, None]
         products = s * self._operator.matmat(s * new) - self._penalised[:, None] * new
         self._tests = np.concatenate([self._tests, new], axis=1)
@@ -133,9 +140,9 @@ class _Sketch:
         nu = float(np.sqrt(len(self.scale)) * np.spacing(size)) if size > 0 else 1.0
         shifted = self._products + nu * self._tests
         core = self._tests.T @ shifted
-        core = 0.5 * (core + core.T)
+        core, algebra = 0.5 * (core + core.T), algebra_of(core)
         try:
-            half = solve_triangular(np.linalg.cholesky(core), shifted.T, lower=True).T
+            half = algebra.solve_triangular(algebra.lower(core), shifted.T).T
         except np.linalg.LinAlgError:  # rounding, or rows that bend downwards
             values, vectors = np.linalg.eigh(core)
             half = shifted @ (vectors / np.sqrt(np.maximum(np.abs(values), nu)))

@@ -1,11 +1,90 @@
-"""One stretch of the stochastic recursion, compiled where the model kind offers it."""
+"""Repeats of the stochastic recursion, compiled where the model kind offers it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
+from fastinfluence.backend import CPU
 from fastinfluence.curvature import Curvature
+from fastinfluence.solvers.draws import Draws, StreamDraws
 from fastinfluence.types import FloatArray, IntArray
+
+ITERATES_BYTES = 1 << 24
+"""Bytes of the iterates of repeats that a device advances at once, in a processor's measure."""
+Seeds = Sequence[np.random.SeedSequence]
+
+
+class Recursions:
+    """Independent repeats on one operator: side by side on a device, on threads elsewhere.
+
+    Parameters
+    ----------
+    operator : Curvature
+    draws : Draws or StreamDraws
+    batch : int
+        Rows of a step.
+    scale : float
+    limits : ndarray, shape (t,)
+        Norms from which a right-hand side has diverged.
+    """
+
+    def __init__(
+        self,
+        operator: Curvature,
+        draws: Draws | StreamDraws,
+        batch: int,
+        scale: float,
+        limits: FloatArray,
+    ) -> None:
+        self._operator, self._draws, self._batch = operator, draws, batch
+        self._scale, self._limits = scale, limits
+        self._weights = draws.factors / batch
+
+    def run(self, V: FloatArray, seeds: Seeds, depth: int) -> Iterator[FloatArray]:
+        """The last iterate of every repeat, (t, p) each, in the order of the seeds."""
+        problem = self._operator.engine.problem
+        curvature = self._operator.engine.row_curvature
+        if problem.backend is not CPU and getattr(curvature, "in_place", None) is not None:
+            room = problem.backend.budget(ITERATES_BYTES)
+            at_once = max(1, room // (8 * V.size))
+            for first in range(0, len(seeds), at_once):
+                yield from self._together(V, seeds[first : first + at_once], depth)
+            return
+        threads = min(problem.n_threads, len(seeds)) if problem.backend is CPU else 1
+        if threads == 1:
+            yield from (self._one(V, seed, depth) for seed in seeds)
+            return
+        with ThreadPoolExecutor(threads, thread_name_prefix="fastinfluence") as pool:
+            for first in range(0, len(seeds), threads):  # waves: at most `threads` results wait
+                wave = seeds[first : first + threads]
+                yield from pool.map(lambda seed: self._one(V, seed, depth), wave)
+
+    def _one(self, V: FloatArray, seed: np.random.SeedSequence, depth: int) -> FloatArray:
+        cur = V.copy()
+        for rows in self._rows(seed, depth):
+            self._advance(cur, V, rows)
+        return self._ended(cur)
+
+    def _together(self, V: FloatArray, seeds: Seeds, depth: int) -> FloatArray:
+        """Several repeats by one loop on the device, shape (r, t, p)."""
+        cur = np.stack([V] * len(seeds))
+        for drawn in zip(*(self._rows(seed, depth) for seed in seeds), strict=True):
+            self._advance(cur, V, np.stack(drawn))
+        return self._ended(cur)
+
+    def _rows(self, seed: np.random.SeedSequence, depth: int) -> Iterator[IntArray]:
+        return self._draws.blocks(depth, self._batch, np.random.default_rng(seed))
+
+    def _advance(self, cur: FloatArray, V: FloatArray, rows: IntArray) -> None:
+        weights = self._weights[rows]
+        advance(self._operator, cur, V, rows, weights, self._scale, self._limits)
+
+    def _ended(self, cur: FloatArray) -> FloatArray:
+        cur[~(np.linalg.norm(cur, axis=-1) <= self._limits)] = np.nan
+        return cur
 
 
 def advance(

@@ -14,6 +14,7 @@ import numpy as np
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.solvers.base import Prepared
+from fastinfluence.streaming import stream_of
 from fastinfluence.types import FloatArray
 
 AT_ONCE = 32
@@ -25,6 +26,11 @@ def normal_draws(
 ) -> Iterator[FloatArray]:
     """Blocks (p, some) of k independent normal vectors with covariance H⁻¹."""
     engine, shift = operator.engine, operator.shift
+    if stream_of(engine.problem) is not None:
+        raise UnsupportedError(
+            "a sketch draws a number for every row and is not made of a streamed table: ask about "
+            "chosen rows with on_params(rows) or leave_one_out(rows), or leave out sketch="
+        )
     root = engine.curvature_root
     if root is None or not engine.convex:
         raise UnsupportedError(
@@ -34,6 +40,6 @@ def normal_draws(
     rng = np.random.default_rng(seed)
     for first in range(0, k, AT_ONCE):
         some = min(AT_ONCE, k - first)
-        rows = rng.standard_normal((root.n_rows, some))
-        params = rng.standard_normal((operator.shape[0], some))
+        sizes = (root.n_rows, operator.shape[0])
+        rows, params = (operator.xp.asarray(rng.standard_normal((size, some))) for size in sizes)
         yield prepared.apply(root.adjoint(rows) + np.sqrt(shift)[:, None] * params)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
+from fastinfluence.backend import namespace
 from fastinfluence.curvature import Curvature
 from fastinfluence.types import FloatArray, IntArray
 
@@ -44,8 +45,9 @@ def smallest_eigenvalue(operator: Curvature, seed: int = 0) -> LowerEnd:
 
 def unit_columns(p: int, chosen: IntArray) -> FloatArray:
     """The chosen columns of the identity, shape (p, k)."""
-    out = np.zeros((p, len(chosen)))
-    out[chosen, np.arange(len(chosen))] = 1.0
+    xp = namespace(chosen)
+    out: FloatArray = xp.zeros((p, len(chosen)))
+    out[chosen, xp.arange(len(chosen))] = 1.0
     return out
 
 
@@ -66,12 +68,17 @@ def bordered_floor(operator: Curvature) -> float:
     columns = operator.matmat(unit_columns(p, free))
     C = columns[free]
     rho = float(shift[shift > 0].min())
-    R = np.linalg.qr(np.delete(columns, free, axis=0)).R
+    R = np.linalg.qr(columns[shift != 0])[1]
     try:
         inner = R @ np.linalg.solve(C, R.T)
     except np.linalg.LinAlgError:
         return 0.0
-    small = np.block([[rho * np.eye(len(R)) + inner, R], [R.T, C]])
+    m = len(R)
+    small: FloatArray = operator.xp.empty((m + k, m + k))
+    small[:m, :m], small[:m, m:] = rho * operator.xp.eye(m) + inner, R
+    small[m:, :m], small[m:, m:] = R.T, C
+    if not np.isfinite(small).all():  # where a singular C is no error
+        return 0.0
     values = np.linalg.eigvalsh(0.5 * (small + small.T))
     rounding = 16 * len(small) * EPS * float(np.abs(values).max())
     return max(0.0, min(rho, float(values[0]) - rounding))
@@ -106,8 +113,8 @@ def lanczos(operator: Curvature, seed: int = 0, steps: int = LANCZOS_STEPS) -> t
     Both lie inside the spectrum: the smallest is an estimate of λ_min from above.
     """
     p = operator.shape[0]
-    basis = np.zeros((min(steps, p), p))
-    q = np.random.default_rng(seed).standard_normal(p)
+    basis: FloatArray = operator.xp.zeros((min(steps, p), p))
+    q = operator.xp.asarray(np.random.default_rng(seed).standard_normal(p))
     q /= np.linalg.norm(q)
     diagonal: list[float] = []
     off: list[float] = []

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
+from fastinfluence.backend import numbers
 from fastinfluence.curvature import Curvature
+from fastinfluence.solvers.algebra import algebra_of
 from fastinfluence.types import FloatArray, IntArray
 
 SEARCH_STEPS = 8
@@ -102,12 +104,13 @@ class _Pencil:
 
     def start(self) -> FloatArray:
         """The gradient of the row with the longest Hessian: close to the maximiser."""
-        longest = np.argmax(self._factors * self._operator.engine.row_curvature.norms)
-        rows: IntArray = np.array([longest], dtype=np.intp)
+        longest = int(np.argmax(self._factors * self._operator.engine.row_curvature.norms))
+        xp = self._operator.xp
+        rows: IntArray = xp.full(1, longest, dtype=np.intp)
         v = self._operator.engine.row_curvature.product(
-            self._operator.diagonal()[:, None], rows, np.ones(1)
+            self._operator.diagonal()[:, None], rows, xp.ones(1)
         )[:, 0]
-        return v if np.any(v) else np.ones(len(v))
+        return v if np.any(v) else np.ones_like(v)
 
     def largest(self) -> tuple[float, bool]:
         """Largest Rayleigh quotient of a locally optimal search (Knyazev 2001), from below.
@@ -141,8 +144,8 @@ class _Pencil:
     def _improve(basis: list[FloatArray]) -> list[FloatArray]:
         """The best combination and the direction to it; empty where H is not positive there."""
         stacked = np.stack(basis)
-        second = stacked[:, 0] @ stacked[:, 1].T
-        first = stacked[:, 0] @ stacked[:, 2].T
+        algebra = algebra_of(stacked)
+        second, first = (np.array(numbers(stacked[:, 0] @ stacked[:, k].T)) for k in (1, 2))
         lengths = np.diagonal(first)
         if (lengths <= 0).any():
             return []
@@ -153,7 +156,7 @@ class _Pencil:
         except np.linalg.LinAlgError:
             return []
         weights = unit * vectors[:, -1]
-        best = np.tensordot(weights, stacked, axes=1)
-        direction = np.tensordot(weights[1:], stacked[1:], axes=1)
-        sizes = [np.linalg.norm(x[0]) or 1.0 for x in (best, direction)]
+        best = algebra.combined(weights, stacked)
+        direction = algebra.combined(weights[1:], stacked[1:])
+        sizes = [float(np.linalg.norm(x[0])) or 1.0 for x in (best, direction)]
         return [best / sizes[0], direction / sizes[1]]

@@ -56,7 +56,7 @@ def test_full_rank_solves_in_a_few_steps(name, rng):
     free = int((infl.hessian.shift == 0).sum())
     assert solution.converged.all()
     assert solution.iterations.max() <= 2 + free
-    assert infl._prepared._preconditioner.rank <= p
+    assert infl._prepared.preconditioner.rank <= p
 
 
 def test_eigenvalues_are_those_of_the_penalised_scaling(rng):
