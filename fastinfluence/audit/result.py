@@ -111,10 +111,11 @@ class Audit:
         """
         from fastinfluence.report import audit_page
 
-        text: str = audit_page(self, top)
-        if path is not None:
-            with whole_file(Path(path)) as file:
-                file.write(text.encode())
+        if path is None:
+            return str(audit_page(self, top))
+        with whole_file(Path(path)) as file:  # refused before the work where it cannot be made
+            text = str(audit_page(self, top))
+            file.write(text.encode())
         return text
 
     def score_columns(self) -> dict[str, str]:

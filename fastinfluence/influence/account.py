@@ -112,10 +112,11 @@ class Report:
         """
         from fastinfluence.report import model_page
 
-        text: str = model_page(self, top, title)
-        if path is not None:
-            with whole_file(Path(path)) as file:
-                file.write(text.encode())
+        if path is None:
+            return str(model_page(self, top, title))
+        with whole_file(Path(path)) as file:  # refused before the work where it cannot be made
+            text = str(model_page(self, top, title))
+            file.write(text.encode())
         return text
 
     def __str__(self) -> str:
