@@ -12,20 +12,21 @@ from sklearn.datasets import load_digits
 import fastinfluence as fi
 from fastinfluence import plots
 
-data = load_digits()
-X, y = data.data[:900] / 16, data.target[:900]
-test = 905  # an eight
+data = load_digits(n_class=5)
+X, y = data.data[:700] / 16, data.target[:700]
+test = 855  # a three
 
 infl = fi.Influence.fit(fi.GLM("multinomial", l2=0.003), X, y)
 found = infl.on_loss(data.data[[test]] / 16, data.target[[test]], out=fi.TopK(5))
 
 fig, ax = plt.subplots(figsize=(7.8, 4.2), layout="constrained")
 plots.helpful_and_harmful_images(
-    data.images[:900],
+    data.images[:700],
     found,
     data.images[test],
     captions=y,
     test_caption=f"label {data.target[test]}",
+    unit="nats",
     ax=ax,
 )
 plt.show()

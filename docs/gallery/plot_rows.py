@@ -32,5 +32,5 @@ infl = fi.Influence.fit(fi.GLM("logistic", l2=0.01), X[:-1], bought[:-1])
 found = infl.on_loss(X[-1:], bought[-1:], out=fi.TopK(3))
 
 fig, ax = plt.subplots(figsize=(8, 2.6), layout="constrained")
-plots.helpful_and_harmful_rows(people[:-1], found, people[-1:], ax=ax)
+plots.helpful_and_harmful_rows(people[:-1], found, people[-1:], unit="nats", ax=ax)
 plt.show()

@@ -31,6 +31,7 @@ def helpful_and_harmful_images(
     test: int = 0,
     captions: Sequence[Any] | None = None,
     test_caption: str = "",
+    unit: str = "unit of the loss",
     ax: Axes | None = None,
 ) -> Axes:
     """A test image beside the training images that help and that harm its prediction most.
@@ -48,6 +49,8 @@ def helpful_and_harmful_images(
         A word for each training image, such as its label.
     test_caption : str
         For the test image.
+    unit : str
+        Of the scores.
     ax : Axes, optional
 
     Returns
@@ -88,7 +91,8 @@ def helpful_and_harmful_images(
     ax.set_ylim(height, 0)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    ax.set_title("Predicted change of the test loss when the image is removed", fontsize="medium")
+    title = f"Predicted change of the test loss ({unit}) when the image is removed"
+    ax.set_title(title, fontsize="medium")
     return ax
 
 

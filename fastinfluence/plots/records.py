@@ -62,6 +62,7 @@ def helpful_and_harmful_rows(
     top: int = 3,
     max_columns: int = 15,
     labels: Sequence[Any] | None = None,
+    unit: str = "unit of the loss",
     ax: Axes | None = None,
 ) -> Axes:
     """A test row beside the training rows that help and that harm its prediction most.
@@ -83,6 +84,8 @@ def helpful_and_harmful_rows(
         Columns shown, those with the most marks; the last line says how many are not.
     labels : sequence of n, optional
         What to call the training rows.
+    unit : str
+        Of the scores.
     ax : Axes, optional
         The letters shrink to fit its width.
 
@@ -112,7 +115,10 @@ def helpful_and_harmful_rows(
         *(list(_line(column, rows)) for column in shown),
     ]
     foot = FOOT if len(shown) == len(columns) else f"{FOOT}   {len(columns) - len(shown)} more"
-    return _draw(lines, n_helpful, foot, ax)
+    ax = _draw(lines, n_helpful, foot, ax)
+    title = f"Training rows that help and harm one prediction (loss in {plain(unit)})"
+    ax.set_title(title, fontsize="medium")
+    return ax
 
 
 def _line(column: _Column, rows: list[int]) -> Iterator[str]:
@@ -132,7 +138,6 @@ def _draw(lines: list[list[str]], n_helpful: int, foot: str, ax: Axes | None) ->
     ends = np.cumsum(widths)
     ax.set(xlim=(0, letters), ylim=(height, 0))
     ax.set_axis_off()
-    ax.set_title("Training rows that help and harm one prediction", fontsize="medium")
     style: dict[str, Any] = {"family": "monospace", "fontsize": size, "va": "center"}
     groups = (
         ("helpful", "without it the loss rises", BLUE, 2, 2 + n_helpful),

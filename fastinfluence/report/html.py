@@ -78,8 +78,9 @@ def user(value: Any, longest: int = LONGEST) -> Html:
     return el("bdi", shown(value, longest))
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A number for reading, with a true minus sign."""
+def number(value: float, digits: int = 3, column: bool = False) -> str:
+    """A number for reading, with a true minus sign; in a column with its last zeros."""
     if not math.isfinite(value):
         return MISSING if math.isnan(value) else ("∞" if value > 0 else "−∞")
-    return f"{value:.{digits}g}".replace("-", "−")
+    text = f"{value:#.{digits}g}".rstrip(".") if column else f"{value:.{digits}g}"
+    return text.replace("-", "−")

@@ -57,7 +57,7 @@ class ModelRows:
         word, predicted = _predictions(infl, own, theta)
         target: list[Child] = [_target(label) for label in _labels(problem, rows)]
         heads = ("row", "target", word, "loss")
-        losses: list[Child] = [number(value) for value in loss]
+        losses: list[Child] = [number(value, column=True) for value in loss]
         columns = [names, target, predicted, losses]
         values, more = _values(problem, rows)
         return cls(heads, columns, values, more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from fastinfluence.audit.draw import draw_harm, draw_ranking, unit_of
 from fastinfluence.audit.options import MEANING
@@ -65,7 +66,7 @@ def audit_page(result: Audit, top: int = 10) -> str:
     ]
     lead = [paragraph(_told(result)), _tiles(result, fit, found)]
     foot = "Made by fastinfluence audit. This file holds everything it shows and loads nothing."
-    return page(f"Audit of {shown(result.source, 80)}", lead, sections, foot)
+    return page(f"Audit of {shown(Path(result.source).name, 80)}", lead, sections, foot)
 
 
 def _told(result: Audit) -> Child:
@@ -173,14 +174,15 @@ def _line(result: Audit, place: int, i: int) -> Line:
     scores, row = result.scores, int(result.target.rows[i])
     values = result.table.slice(row, 1).to_pylist()[0]
     own = values.pop(result.target.name)
-    digits = 4 if result.target.task == "classify" else 6
+    prediction = float(scores.prediction[i])
+    classify = result.target.task == "classify"
     numbers = (scores.loss[i], scores.self_influence[i], scores.harm[i])
     cells: list[Child] = [
         str(place),
         f"{row:,}",
         number(own, 6) if isinstance(own, float) else user(own, LONG),
-        number(float(scores.prediction[i]), digits),
-        *(number(float(value)) for value in numbers),
+        f"{prediction:.4f}" if classify else number(prediction, 6),
+        *(number(float(value), column=True) for value in numbers),
     ]
     pairs = [Value(name, value) for name, value in list(values.items())[:SHOWN]]
     return Line(cells, pairs, max(0, len(values) - SHOWN))

@@ -158,7 +158,11 @@ def _rows_section(
     heads = ["", shown_rows.heads[0], *shown_rows.heads[1:], "self-influence"]
     lines = [
         Line(
-            [f"{i + 1}", *(column[i] for column in shown_rows.columns), number(float(scores[row]))],
+            [
+                f"{i + 1}",
+                *(column[i] for column in shown_rows.columns),
+                number(float(scores[row]), column=True),
+            ],
             shown_rows.values[i],
             shown_rows.more,
         )

@@ -90,8 +90,8 @@ def test_labels_say_what_and_in_which_unit(made, name):
     assert ax.get_title()
     if name not in WITHOUT_AXES:
         assert ax.get_xlabel()
-    if name in ("agreement", "top k", "falloff", "ranking"):
-        assert "unit" in ax.get_xlabel() + ax.get_ylabel()
+    if name in ("agreement", "top k", "falloff", "ranking", "images", "rows"):
+        assert "unit" in ax.get_xlabel() + ax.get_ylabel() + ax.get_title()
     if name in ("repair", "accuracy"):
         assert "%" in ax.get_xlabel()
         assert "%" in ax.get_ylabel()
