@@ -3,7 +3,7 @@
 #   make test                 all tests              (PYTEST_ARGS="-k hvp" for some)
 #   make PYTHON=python3.12 …  another interpreter    (make clean-venv first)
 #   make CONSTRAINTS=file …   pip constraints
-#   make test TORCH=1         with torch, for the tests that need it
+#   make test TORCH=1 CUDA=1  with torch, and with what compiles CUDA kernels, for the tests that need them
 #   make bench BENCH_ARGS="v0.1.0..HEAD" BLAS_THREADS=2 …
 #   make bench-compare BASE=v0.1.0
 
@@ -17,6 +17,7 @@ PEERS_ARGS ?=
 GPU_ARGS ?=
 BASE ?=
 TORCH ?=
+CUDA ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -61,6 +62,11 @@ $(VENV)/.torch: $(VENV)/.test
 	@$(PIP) --editable ".[torch]"
 	@touch $@
 
+$(VENV)/.cuda: $(VENV)/.test
+	@echo "Installing what compiles CUDA kernels, which needs no GPU"
+	@$(PIP) --editable ".[cuda-compile]"
+	@touch $@
+
 $(VENV)/.test: $(VENV)/.demo
 	@echo "Installing what the tests need"
 	@$(PIP) --editable ".[test]"
@@ -76,7 +82,7 @@ $(VENV)/.dev: $(VENV)/.test
 demo: $(VENV)/.demo  ## find mislabelled rows in real data, check the scores against retraining
 	@$(PY) -m fastinfluence.cli demo $(DEMO_ARGS)
 
-test: $(VENV)/.test $(if $(TORCH),$(VENV)/.torch)  ## all tests
+test: $(VENV)/.test $(if $(TORCH),$(VENV)/.torch) $(if $(CUDA),$(VENV)/.cuda)  ## all tests
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 # --- development -------------------------------------------------------------------------------

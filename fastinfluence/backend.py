@@ -59,6 +59,9 @@ class Backend:
 
     name: str
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return _named, (self.name,)  # a copy is the same one
+
     @cached_property
     def xp(self) -> Any:
         """``numpy`` or ``cupy``."""
@@ -70,9 +73,10 @@ class Backend:
         return Kernels(f"fastinfluence.kernels.{self.name}")
 
     def array(self, values: Any, dtype: Any = None) -> Any:
-        """``values`` here: copied only where they lie elsewhere, or have another type."""
+        """An array here: copied only where it lies elsewhere, or has another type."""
         if self.name == "cpu":
-            return np.asarray(to_host(values), dtype=dtype)
+            found = fetched(values)
+            return found if dtype is None else np.asarray(found, dtype=dtype)
         return self.xp.asarray(values, dtype=dtype)
 
     def budget(self, n_bytes: int) -> int:
@@ -84,6 +88,10 @@ class Backend:
 
 CPU = Backend("cpu")
 CUDA = Backend("cuda")
+
+
+def _named(name: str) -> Backend:
+    return CPU if name == "cpu" else CUDA
 
 
 def backend_of(array: Any) -> Backend:
@@ -116,6 +124,12 @@ def adopted(values: Any) -> Any:
     if hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] == CUDA_DEVICE:
         return _cupy().from_dlpack(values)
     return values
+
+
+def fetched(values: Any) -> Any:
+    """An array of a device as NumPy's, whatever library made it; anything else as given."""
+    given = adopted(values)
+    return _cupy().asnumpy(given) if on_device(given) else values
 
 
 def to_host(values: T) -> T:

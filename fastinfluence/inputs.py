@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastinfluence.backend import adopted, to_host
+from fastinfluence.backend import fetched
 from fastinfluence.errors import InputError
 from fastinfluence.rows.base import Block, Rows
 from fastinfluence.spec.mlp import MLP
@@ -92,7 +92,7 @@ def checked_weights(values: Any, n: int) -> FloatArray:
 def checked_theta(theta: Any, p: int, d: int, n_outputs: int = 1, layout: str = "") -> FloatArray:
     """The flat parameter vector, shape (p,); ``layout`` says of what, by default of a GLM."""
     try:
-        out = np.array(to_host(adopted(theta)), dtype=np.float64)
+        out = np.array(fetched(theta), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"theta is not numeric: {error}") from error
     if out.ndim != 1 or len(out) != p:
@@ -109,7 +109,7 @@ def checked_theta(theta: Any, p: int, d: int, n_outputs: int = 1, layout: str = 
 
 def checked_rows(rows: Any, n: int, what: str = "rows") -> IntArray:
     """Row positions as an index array; negative positions and boolean masks as in NumPy."""
-    given = np.atleast_1d(np.asarray(to_host(adopted(rows))))
+    given = np.atleast_1d(np.asarray(fetched(rows)))
     if given.ndim != 1:
         raise InputError(f"{what} must have one dimension, not shape {given.shape}")
     if given.dtype.kind == "b":
@@ -169,7 +169,7 @@ def one_of(value: Any, allowed: Sequence[str], what: str) -> str:
 
 def finite_matrix(values: Any, what: str) -> FloatArray:
     """A finite float64 array of a caller's numbers."""
-    given = np.asarray(to_host(adopted(values)))
+    given = np.asarray(fetched(values))
     if given.dtype.kind == "c":
         raise InputError(f"{what} holds complex numbers: give real ones")
     try:

@@ -252,9 +252,11 @@ class Problem(Placed):
         if offset_test is not None:
             given = checked_offset(offset_test, t, self.n_outputs, "offset_test")
             offset = self.backend.array(given)
-        y = None if y_test is None else self.backend.array(self.codec.encode(y_test, t, "y_test"))
+        y: Any = None if y_test is None else self.codec.encode(y_test, t, "y_test")
+        if y is not None and not isinstance(y, Indexed):
+            y = self.backend.array(y)
         if isinstance(self.y, Indexed) and self.y.X is None:  # an oracle whose rows have no targets
-            y = cast("FloatArray", self.y)
+            y = self.y
         return TestRows(X, y, offset, inputs)
 
     def no_offset(self, t: int) -> FloatArray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.inputs import check_spec, one_of, positive_count
+from fastinfluence.labels import LabelCodec
 from fastinfluence.placement import DEVICES
 from fastinfluence.problem import Problem, Spec
 from fastinfluence.progress import Progress, silent
@@ -35,12 +36,13 @@ def build(
     device: str = "cpu",
     n_threads: int | None = None,
     progress: Progress = silent,
+    codec: LabelCodec | None = None,
 ) -> Problem:
     """The problem of arrays, or of a table that is streamed; one clear InputError otherwise."""
     if not isinstance(X, StreamTable):
         if y is None and not isinstance(spec, Oracle):
             raise InputError("y is needed: one target for each row of X")
-        return Problem.build(spec, X, y, sample_weight, offset, device, n_threads)
+        return Problem.build(spec, X, y, sample_weight, offset, device, n_threads, codec)
     check_spec(spec)
     if one_of(device, DEVICES, "device") != "cpu":
         refuse_kind(f'device="{device}"')
@@ -48,7 +50,7 @@ def build(
         refuse_kind("an oracle")
     refuse_extras(y=y, sample_weight=sample_weight, offset=offset)
     threads = available_threads() if n_threads is None else positive_count(n_threads, "n_threads")
-    rows, codec = read_table(X, spec.loss, threads, progress, None)
+    rows, codec = read_table(X, spec.loss, threads, progress, codec)
     return Problem(
         spec=spec,
         rows=cast("Rows", rows),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastinfluence.backend import adopted, on_device, to_host
+from fastinfluence.backend import adopted, fetched, on_device
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.sparse import as_csr
 from fastinfluence.types import FloatArray
@@ -122,7 +122,8 @@ def _from_frame(X: Any, what: str) -> Table:
 
     if getattr(X, "ndim", 2) == 1:
         raise InputError(f"{what} has one dimension: for a single row pass table.iloc[[0]]")
-    given = [str(name) for name in getattr(X, "columns", ())]
+    named = "column_names" if hasattr(X, "column_names") else "columns"  # those of Arrow are data
+    given = [str(name) for name in getattr(X, named, ())]
     twice = sorted({name for name in given if given.count(name) > 1})
     if twice:
         raise InputError(f"{what} has several columns named {twice[0]!r}: rename them")
@@ -159,7 +160,7 @@ def frame_of(columns: dict[str, Any], labels: Sequence[Any] | None, library: str
 
 def as_vector(values: Any, what: str) -> np.ndarray[Any, Any]:
     """A one-dimensional array from a list, array, or a Series of any of the frame libraries."""
-    values = to_host(adopted(values))
+    values = fetched(values)
     if isinstance(values, np.ndarray):
         out: np.ndarray[Any, Any] = values
     else:

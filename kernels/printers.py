@@ -5,6 +5,7 @@ function that puts the printed lines into that backend's loop. Nothing here know
 """
 
 import ast
+import threading
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import resources
@@ -16,6 +17,8 @@ from fastinfluence.kernels.translate import PRELUDE, Function, functions, needed
 # Part of every generated file: raise it whenever the same program would print differently, or when
 # the decorators in kernels/cpu/jit.py change, so that no stale compiled code is picked up.
 GENERATOR_VERSION = 3
+
+_READING = threading.Lock()
 
 _MATH: tuple[str, ...] = ("exp", "log", "sqrt", "log1p", "expm1", "erf", "erfc")
 _MATH += ("tanh", "sinh", "cosh", "atan", "sin", "cos")
@@ -196,9 +199,14 @@ def _collect(name: str, functions: Mapping[str, tuple[str, list[str]]], wanted: 
         wanted.append(name)
 
 
-@lru_cache(maxsize=1)
 def _functions() -> dict[str, tuple[str, list[str]]]:
     """Text and callees of each function in ``kernels/cpu/atoms.py``, read without running it."""
+    with _READING:  # CPython before 3.11.8 and 3.12.2 fails where two threads parse at once
+        return _read_functions()
+
+
+@lru_cache(maxsize=1)
+def _read_functions() -> dict[str, tuple[str, list[str]]]:
     tree = ast.parse(_atoms_text())
     nodes = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     return {name: (_plain(node), _callees(node, nodes)) for name, node in nodes.items()}

@@ -7,7 +7,7 @@ from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from fastinfluence.backend import told
+from fastinfluence.backend import CPU, told
 from fastinfluence.errors import InputError
 from fastinfluence.influence.base import InfluenceBase
 from fastinfluence.sinks import ParquetSink, PerOutput, Question, Sink
@@ -25,7 +25,10 @@ def asks(method: Callable[P, T]) -> Callable[P, T]:
     @wraps(method)
     def asked(*args: P.args, **kwargs: P.kwargs) -> T:
         infl: Any = args[0]
-        with told(infl._passes.problem.backend, f"{method.__name__}()"):
+        backend = infl._passes.problem.backend
+        if backend is CPU:
+            return method(*args, **kwargs)
+        with told(backend, f"{method.__name__}()"):
             return method(*args, **kwargs)
 
     return asked

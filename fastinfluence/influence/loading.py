@@ -25,12 +25,13 @@ from fastinfluence.solvers.document import solver_of
 from fastinfluence.solvers.state import State, restored
 from fastinfluence.spec.document import loss_of, spec_of
 from fastinfluence.spec.loss import Loss
+from fastinfluence.streaming import build
 
 
 def load(
     path: str | os.PathLike[str],
     X: Any,
-    y: Any,
+    y: Any = None,
     sample_weight: Any = None,
     offset: Any = None,
     device: str = "cpu",
@@ -49,7 +50,8 @@ def load(
     path : str or path
     X, y, sample_weight, offset : array_like
         The data that the model was made with, row by row. Their numbers must be the same, in the
-        same precision; how they lie in memory does not matter.
+        same precision; how they lie in memory does not matter. A table of ``fi.rows`` holds all
+        four.
     device, n_threads, progress, refit
         As in :class:`Influence`; a file holds none of them.
     check : bool, default True
@@ -67,7 +69,8 @@ def load(
     with telling_damage(place):
         settings, spec = _settings(saved.document, progress), spec_of(saved.document["spec"])
         codec = _codec(saved, spec.loss)
-    problem = Problem.build(spec, X, y, sample_weight, offset, device, n_threads, codec)
+    told = settings.progress
+    problem = build(spec, X, y, sample_weight, offset, device, n_threads, told, codec)
     with telling_damage(place):
         problem = _as_saved(problem, saved.document, place)
         if check:

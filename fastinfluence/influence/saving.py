@@ -18,6 +18,7 @@ from fastinfluence.problem import Problem
 from fastinfluence.solvers.document import solver_document
 from fastinfluence.solvers.state import state_of
 from fastinfluence.spec.document import loss_document, spec_document
+from fastinfluence.streaming import stream_of
 
 KIND = "Influence"
 FORMAT = 1
@@ -72,7 +73,8 @@ class Saving(InfluenceBase):
 
 
 def _refuse_functions(problem: Problem) -> None:
-    if problem.transform is not None or problem.active is not None:
+    made = problem.transform is not None and stream_of(problem) is None  # of a table: read again
+    if made or problem.active is not None:
         raise UnsupportedError(
             "this model turns the rows that it is given into other columns (the first steps of a "
             "Pipeline, a kernel, a formula, an l1 penalty's choice) by functions that cannot be "

@@ -271,12 +271,11 @@ class Scores(InfluenceBase):
         """Scores of quantities with these gradients (t·K, p), K for each test row."""
         sink = checked_sink(out) or Matrix()
         Scale.of(effect, self._engine)
-        engine, progress = self._passes, self._settings.progress
-        backend = engine.problem.backend
+        engine, backend = self._passes, self._passes.problem.backend
         S = self._solve(contiguous(backend.array(gradients).T))
         through = None if direct is None else backend.array(direct)
         sink = asked_of(self, sink, method, effect, S, direct, K)
-        return stream_scores(engine, S, effect, sink, through, progress)
+        return stream_scores(engine, S, effect, sink, through, self._settings.progress)
 
     def _here(self, values: Any, what: str) -> FloatArray:
         """A caller's numbers, checked, where the passes run."""
@@ -291,6 +290,8 @@ class Scores(InfluenceBase):
 
     def _home(self, result: T, *given: Any) -> T:
         """A result in the host's memory; where it is, if X or what was given lies on a device."""
-        if self._problem.keeps_results or any(on_device(adopted(values)) for values in given):
+        if self._passes is self._engine or self._problem.keeps_results:
+            return result
+        if any(on_device(adopted(values)) for values in given):
             return result
         return to_host(result)

@@ -29,7 +29,6 @@ from fastinfluence.types import FloatArray
 
 OPERATIONS = 2e11
 """n·p² above which classical diagnostics, a minute's work, are left to the caller."""
-RULE = "How unusual: no rule, but the customary thresholds mark what deserves a look."
 
 
 def model_page(report: Report, top: int = 10, title: str | None = None) -> str:

@@ -24,7 +24,8 @@ UNIT_BYTES = 1 << 26
 class ArraySource:
     """Rows of an array (n, d), dense of any layout or CSR; a memory map is read as it goes.
 
-    Blocks are copied, so that a page of a file is held no longer than its rows are used.
+    Blocks are views: of a memory map the system keeps the pages it has read while nobody else
+    needs the memory.
     """
 
     X: Any

@@ -105,7 +105,14 @@ class Encoder:
     ) -> Encoder:
         """Single precision where every number is stored so, double otherwise."""
         numbers = [schema.field(name).type for name in features if name not in categories]
-        return cls(tuple(features), categories, storage(numbers))
+        out = cls(tuple(features), categories, storage(numbers))
+        if len(set(out.names)) < len(out.names):
+            twice = next(name for name in out.names if out.names.count(name) > 1)
+            raise InputError(
+                f"two columns of X would be called {twice!r}: rename a column whose name reads as "
+                "one's category"
+            )
+        return out
 
     @cached_property
     def names(self) -> tuple[str, ...]:

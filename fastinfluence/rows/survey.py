@@ -167,13 +167,22 @@ def _column_faults(batch: Any, roles: Any, categories: dict[str, set[Any]]) -> I
             missing = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))
             yield Bad(int(missing[0]), name, "is missing")
         elif name in roles.features and is_category(column.type):
-            known = as_dictionary(column)
-            used = known.dictionary.take(known.indices.unique())
-            categories[name] = set(used.to_pylist())
+            yield from _of_categories(name, as_dictionary(column), categories)
         elif name != roles.id and column.type in _floats():
             yield from _not_finite(name, decoded(column))
         if name == roles.weight and not column.null_count:
             yield from _negative(name, decoded(column))
+
+
+def _of_categories(name: str, known: Any, categories: dict[str, set[Any]]) -> Iterator[Bad]:
+    """Collect the values that are used; a null or NaN among them is a missing entry."""
+    values = known.dictionary.to_pylist()
+    used = {code: values[code] for code in known.indices.unique().to_pylist()}
+    gone = [code for code, value in used.items() if value is None or value != value]
+    if gone:
+        rows = np.isin(known.indices.to_numpy(zero_copy_only=False), gone)
+        yield Bad(int(np.argmax(rows)), name, "is missing")
+    categories[name] = {value for code, value in used.items() if code not in gone}
 
 
 def _floats() -> tuple[Any, ...]:

@@ -97,14 +97,16 @@ def run(args: argparse.Namespace) -> int:
     """Look, fit, score, write, show."""
     options = _options(args)
     folder = _folder(args)
-    from fastinfluence.score import job, show
+    from fastinfluence.score import job as jobs
+    from fastinfluence.score import show
     from fastinfluence.score.bar import displayed
     from fastinfluence.score.notes import noted
 
     try:
         with displayed() as display, noted() as notes:
-            prepared = job.prepare(args.train, args.test, options, args.delimiter, display)
-            done = job.run(prepared, folder, display)
+            writes = folder is not None
+            job = jobs.prepare(args.train, args.test, options, args.delimiter, writes, display)
+            done = jobs.run(job, folder, display)
     except KeyboardInterrupt:
         goes_on = "; the same command with --resume goes on" if folder else ""
         raise KeyboardInterrupt(f"interrupted{goes_on}") from None

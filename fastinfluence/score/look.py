@@ -24,6 +24,8 @@ FEW = 20
 """Up to so many distinct whole numbers are taken for classes."""
 MOST = 1000
 """Distinct labels from which on a column of text is no target of a classification."""
+IDENTIFIER = 0.9
+"""Share of distinct texts from which a column names its rows."""
 
 
 @dataclass
@@ -46,12 +48,18 @@ class Look:
     categories: dict[str, set[Any]] = field(default_factory=dict)
 
 
-def look(table: ArrowTable, categories: bool, progress: Progress) -> Look:
-    """Read the target, and the columns of categories where asked for; no more than is needed."""
+def look(table: ArrowTable, progress: Progress) -> Look:
+    """Read the target and the columns of categories, no more than is needed.
+
+    Raises
+    ------
+    InputError
+        For a column of text that names its rows.
+    """
     roles, reader = table.roles, table.reader
     schema = reader.schema
     text = is_category(schema.field(roles.target).type)
-    named = [n for n in roles.features if categories and is_category(schema.field(n).type)]
+    named = [n for n in roles.features if is_category(schema.field(n).type)]
     sizes = [part.n_rows for part in reader.parts]
     total = sum(n or 0 for n in sizes) if all(n is not None for n in sizes) else 0
     columns = [roles.target, *named]
@@ -68,6 +76,12 @@ def look(table: ArrowTable, categories: bool, progress: Progress) -> Look:
             found.n_rows = total  # the rest would tell nothing new
             progress("looking", total, total)
             break
+    for name, values in found.categories.items():
+        if len(values) > max(2, IDENTIFIER * found.n_rows):
+            raise InputError(
+                f"column {name!r} holds text that differs in nearly every row: if it names the "
+                f"rows, say --id {name}, else leave it out with --drop {name}"
+            )
     return found
 
 

@@ -78,10 +78,8 @@ def _heading(done: Done) -> Iterator[str]:
     yield f"{_model(done)} ({'loss ' + job.reason if job.options.loss else job.reason})."
     yield f"n = {job.n_rows:,}, p = {done.n_params:,}, l2 = {job.spec.l2:.3g}"
     how = "The fit of before" if done.resumed else "The fit"
-    yield (
-        f"{how}: {done.fit.message} after {done.fit.iterations} steps, gradient "
-        f"{done.fit.gradient_norm:.1e}"
-    )
+    steps = "1 step" if done.fit.iterations == 1 else f"{done.fit.iterations} steps"
+    yield f"{how}: {done.fit.message} after {steps}, gradient {done.fit.gradient_norm:.1e}"
 
 
 def _model(done: Done) -> str:

@@ -1,5 +1,7 @@
 """A machine without a device, or with a part of one: one error that says which part."""
 
+import copy
+import pickle
 import sys
 
 import numpy as np
@@ -8,6 +10,7 @@ from cuda.standin import ON_HARDWARE, installed
 
 import fastinfluence as fi
 from fastinfluence import cli
+from fastinfluence.backend import CPU, CUDA
 
 pytestmark = pytest.mark.skipif(ON_HARDWARE, reason="takes parts of the stand-in away")
 
@@ -63,6 +66,12 @@ def test_everything_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     with installed():
         assert cli.main(["info"]) == cli.OK
     assert "cuda:0, stand-in, 1024 GiB, CuPy" in capsys.readouterr().out
+
+
+def test_a_copied_or_pickled_backend_is_the_same_one() -> None:
+    for backend in (CPU, CUDA):
+        assert copy.deepcopy(backend) is backend
+        assert pickle.loads(pickle.dumps(backend)) is backend
 
 
 def test_unknown_device() -> None:

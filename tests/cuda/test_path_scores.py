@@ -42,6 +42,8 @@ METHODS: dict[str, Callable[[fi.Influence, Any], Any]] = {
     ),
     "self_influence": lambda i, b: i.self_influence(),
     "hessian": lambda i, b: i.hessian.matmat(_directions(i)),
+    "hessian, six": lambda i, b: i.hessian.matmat(np.tile(_directions(i), 2)),
+    "hessian, many": lambda i, b: i.hessian.matmat(np.tile(_directions(i), 23)),
     "dense": lambda i, b: i.hessian.dense(),
     "diagonal": lambda i, b: i.hessian.diagonal(),
     "theta": lambda i, b: i.theta,
@@ -149,8 +151,9 @@ def test_collinear_columns_warn_alike() -> None:
     """The least-norm solution, by an eigendecomposition on the device."""
     case = built("logistic")
     X = np.concatenate([case.X, case.X[:, :1]], axis=1)
-    theta = np.append(np.insert(case.theta[:-1], D_LAST, 0.0), case.theta[-1])
     spec = fi.GLM("logistic", l2=0.0)
+    fitted = fi.Influence.fit(spec, case.X, case.y).theta
+    theta = np.append(np.insert(fitted[:-1], D_LAST, 0.0), fitted[-1])
     found = []
     for device in ("cpu", "cuda"):
         with installed():

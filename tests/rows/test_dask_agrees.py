@@ -2,7 +2,7 @@
 
 import pytest
 from cases import CASES, FURTHER, assert_close, build, named
-from rows.dask_cases import Tables
+from dask_cases import Tables
 
 import fastinfluence as fi
 

@@ -181,3 +181,19 @@ def test_other_test_rows(tmp_path):
     refusal.check(lambda: infl.on_loss(frame.slice(0, 0), []), ["X_test", "no rows"])
     with_offset = fit(parquet(tmp_path, columns()))
     refusal.check(lambda: with_offset.on_loss(frame, [0, 1]), ["offset_test"])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_a_gap_among_the_categories_themselves(missing):
+    """A dictionary may hold a null or NaN, and a row its code."""
+    codes = np.zeros(N, dtype=int)
+    codes[LATE] = 1
+    town = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array([1.0, missing, 3.0]))
+    table = pa.table(columns(town=town))
+    words = ["'town' is missing in row 47"]
+    refusal.check(lambda: fit(fi.rows.arrow(table, "y", max_memory=ROOM)), words)
+
+
+def test_names_that_would_collide():
+    table = pa.table(columns(**{"town=Ayr": columns()["x0"]}))
+    refusal.check(lambda: fit(fi.rows.arrow(table, "y", max_memory=ROOM)), ["'town=Ayr'", "rename"])

@@ -1,6 +1,5 @@
 """Every kind of streamed table gives what the same numbers in memory give."""
 
-import gc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -258,37 +257,3 @@ def test_a_csv_column_of_integers_may_get_fractions(tmp_path):
     )
     X, y = np.array([[1, 2, 3, 0.25, -1]]).T, np.array([0, 1, 0, 1, 0])
     assert worst(streamed.theta, fi.Influence.fit(fi.GLM("logistic", l2=0.1), X, y).theta) <= RTOL
-
-
-def test_the_file_of_record_batches_goes_with_the_table(tmp_path, rng, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    X, y, w, o, _ = numbers(rng)
-    rows = fi.rows.arrow(arrow_table(X, y, w, o).to_reader(), target="y", max_memory=ROOM)
-    assert len(list(tmp_path.iterdir())) == 1
-    infl = fi.Influence.fit(fi.GLM("squared"), rows)
-    assert len(list(tmp_path.iterdir())) == 1
-    del rows, infl
-    gc.collect()
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_reader_that_breaks_leaves_no_file(tmp_path, rng, monkeypatch, error):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    X, y, w, o, _ = numbers(rng)
-    table = arrow_table(X, y, w, o)
-
-    class Broken:
-        schema = table.schema
-
-        def read_next_batch(self):
-            raise error("gone")
-
-        def __iter__(self):
-            yield from table.to_batches()
-            raise error("gone")
-
-    with pytest.raises(error, match="gone"):
-        fi.rows.arrow(Broken(), target="y")
-    gc.collect()
-    assert not list(tmp_path.iterdir())

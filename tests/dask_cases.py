@@ -11,6 +11,9 @@ from cases import Built
 import fastinfluence as fi
 
 PARTS = 3
+N = 120
+ROLES = {"target": "y", "weight": "w", "offset": "o"}
+"""Columns of :func:`small_frame` by what they are for."""
 BANDS = ("high", "low", "middle")
 
 
@@ -75,3 +78,25 @@ def encoded(frame: pd.DataFrame) -> Any:
         known = [values == band for band in BANDS] if values.dtype.kind in "OT" else [values]
         columns += known
     return np.stack([np.asarray(column, dtype=float) for column in columns], axis=1)
+
+
+def small_frame() -> pd.DataFrame:
+    """Return a table of N rows with numbers, a category, weights, offsets and labels."""
+    rng = np.random.default_rng(7)
+    out = pd.DataFrame(rng.normal(size=(N, 3)), columns=["a", "b", "c"])
+    out["kind"] = rng.choice(["x", "y", "z"], N)
+    out["w"], out["o"] = rng.uniform(0.5, 2.0, N), rng.normal(scale=0.3, size=N)
+    chance = 1 / (1 + np.exp(-out["a"] - (out["kind"] == "x") - out["o"]))
+    out["y"] = (rng.uniform(size=N) < chance).astype(int)
+    return out
+
+
+def cut(values: Any) -> list[Any]:
+    """Return three views of N rows, of different sizes."""
+    return [values[a:b] for a, b in pairwise([0, 10, 70, N])]
+
+
+def split(frame: pd.DataFrame, parts: int) -> list[pd.DataFrame]:
+    """Return partitions of about the same size."""
+    ends = np.linspace(0, len(frame), parts + 1).astype(int)
+    return [frame.iloc[a:b] for a, b in pairwise(ends)]
