@@ -19,6 +19,7 @@ from fastinfluence.progress import on_terminal
 from fastinfluence.screen import cell
 from fastinfluence.solvers import Direct
 from fastinfluence.spec.models import GLM
+from fastinfluence.tables import Table
 from fastinfluence.types import BoolArray, FloatArray
 
 
@@ -33,6 +34,8 @@ class Encoding:
     target : Target
     X : ndarray, shape (n, p - 1)
         The rows that have a target, encoded.
+    names : tuple of str
+        Of the columns of X.
     options : Options
     notices : tuple of str
         What was dropped, merged, filled or chosen.
@@ -41,6 +44,7 @@ class Encoding:
     table: Any
     target: Target
     X: FloatArray
+    names: tuple[str, ...]
     options: Options
     notices: tuple[str, ...]
 
@@ -49,7 +53,7 @@ class Encoding:
         """The table that the command line names."""
         table = read_table(args.table, args.delimiter)
         target, encoded, notices = prepare(table, options)
-        return cls(table, target, encoded.X, options, notices)
+        return cls(table, target, encoded.X, encoded.names, options, notices)
 
     def fit(self, train: BoolArray | None = None) -> Influence:
         """The model of all rows, or of some; l2 is 1/n of the rows it is fitted to by default.
@@ -59,8 +63,15 @@ class Encoding:
         chosen = np.ones(len(self.target.y), dtype=bool) if train is None else train
         l2 = 1.0 / int(chosen.sum()) if self.options.l2 is None else self.options.l2
         spec = GLM(LOSS[self.target.task], l2=l2)
-        X, y = self.X[chosen], self.target.y[chosen]
+        X = Table(self.X[chosen], self.names, self._labels(chosen))
+        y = self.target.y[chosen]
         return Influence.fit(spec, X, y, solver=Direct(), progress=on_terminal)
+
+    def _labels(self, chosen: BoolArray) -> list[str] | None:
+        """What to call the rows of a fit where their places are not those of the file."""
+        if int(chosen.sum()) == self.table.num_rows:
+            return None
+        return [f"row {row:,}" for row in self.target.rows[chosen]]
 
     def heading(self, infl: Influence, more: str = "") -> Iterator[str]:
         """What was fitted, for the screen."""

@@ -84,7 +84,7 @@ def index_plot(
             sign * bound, linestyle="--", color=ORANGE, lw=1, label=text if sign > 0 else None
         )
     ax.margins(x=0.03, y=0.12)
-    ax.set(xlabel="row (position in the table)", ylabel=NAMES[name])
+    ax.set(xlabel="row (position in the training table)", ylabel=NAMES[name])
     ax.set_title(_title(name, value.size - int(np.isfinite(value).sum())), fontsize="medium")
     if name not in SIGNED:
         ax.set_ylim(bottom=0)

@@ -1,5 +1,6 @@
 """`fastinfluence validate` and `fastinfluence diagnose`: numbers, files, screen, mistakes."""
 
+import argparse
 import json
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 
 import fastinfluence as fi
 from fastinfluence import cli
+from fastinfluence.audit import Options
 from fastinfluence.checks import diagnose, validate
+from fastinfluence.checks.diagnosis import Diagnosis
+from fastinfluence.checks.fitted import Encoding
 
 N = 120
 
@@ -105,6 +109,18 @@ def test_rows_without_a_target_come_last_and_empty(work, capsys):
     assert out["cooks_distance"].null_count == 12
     assert "audit_leverage" in out.column_names
     assert set(out["leverage"].to_pylist()) == {"a"}
+
+
+def test_pictures_name_rows_as_the_file_counts_them(work):
+    x = np.arange(N) % 11 * 1.0
+    y = x + np.arange(N) % 3
+    y[77] += 40
+    target = pa.array(y, mask=np.arange(N) < 50)
+    pa.parquet.write_table(pa.table({"x": x, "y": target}), work / "t.parquet")
+    args = argparse.Namespace(table=work / "t.parquet", delimiter=None)
+    found = Diagnosis.of(Encoding.read(args, Options(target="y")))
+    texts = [text.get_text() for text in found.diagnostics.plot().texts]
+    assert "row 77" in texts
 
 
 def test_validate_numbers_are_those_of_the_library(work, capsys):
