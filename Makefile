@@ -139,7 +139,7 @@ generate: $(VENV)/.dev  ## derive the shipped programs again from the table of l
 	@$(PY) -m fastinfluence.spec.derive
 
 clean:  ## remove what was built, keep .venv
-	@rm -rf build dist docs/_build docs/api demo-output .asv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage
+	@rm -rf build dist docs/_build docs/api docs/gallery_built demo-output .asv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 clean-venv:  ## remove .venv and .venv-peers

@@ -32,11 +32,21 @@ COMMANDS = (
         "demo", "find mislabelled rows in real data and check the scores", "fastinfluence.demo"
     ),
     Command(
+        "diagnose",
+        "leverage, Cook's distance, studentised residuals and DFFITS of a table's rows",
+        "fastinfluence.checks.diagnose",
+    ),
+    Command("info", "versions, threads, cache folder, installed extras", "fastinfluence.info"),
+    Command(
         "score",
         "score every row of a large table by its effect on the predictions of others",
         "fastinfluence.score",
     ),
-    Command("info", "versions, threads, cache folder, installed extras", "fastinfluence.info"),
+    Command(
+        "validate",
+        "compare predicted effects of leaving rows out with retraining",
+        "fastinfluence.checks.validate",
+    ),
 )
 
 

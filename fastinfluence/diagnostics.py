@@ -6,8 +6,9 @@ step of the objective without row i (exact for squared loss), φ the dispersion.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from fastinfluence.progress import Progress, silent
 from fastinfluence.residuals import FIXED_DISPERSION, deviance_residuals, pearson_residuals
 from fastinfluence.tables import frame_of
 from fastinfluence.types import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ROUNDING = 1e-9
 """Degrees of freedom for each row, and distances of a leverage from 1, below which is nothing."""
@@ -177,6 +181,23 @@ class Diagnostics:
             raise InputError(f"no threshold is known for {name!r}: use one of {known}")
         beyond: BoolArray = np.abs(getattr(self, name)) > self.thresholds[name]
         return np.asarray(beyond.any(axis=1)) if beyond.ndim == 2 else beyond
+
+    @property
+    def labels(self) -> Sequence[Any] | None:
+        """The caller's row labels, or None."""
+        return self._engine.problem.labels
+
+    def plot(self, name: str = "cooks_distance", labelled: int = 5, ax: Axes | None = None) -> Axes:
+        """One diagnostic of every row with its customary threshold; needs matplotlib."""
+        from fastinfluence.plots import index_plot
+
+        return index_plot(self, name, labelled, ax)
+
+    def plot_leverage(self, labelled: int = 5, ax: Axes | None = None) -> Axes:
+        """Leverage against residual, with contours of Cook's distance; needs matplotlib."""
+        from fastinfluence.plots import leverage_against_residual
+
+        return leverage_against_residual(self, labelled, ax)
 
     def to_frame(self) -> Any:
         """All of it as a data frame with the caller's row labels and column names.

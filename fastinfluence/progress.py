@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 from fastinfluence.errors import InputError
@@ -23,6 +24,17 @@ def on_terminal(phase: str, done: int, total: int) -> None:
     end = "\n" if done >= total else ""
     sys.stderr.write(f"\r{phase}: {done:,} of {total:,} ({done / max(total, 1):.0%}){end}")
     sys.stderr.flush()
+
+
+@contextmanager
+def line_ended() -> Iterator[None]:
+    """After an interruption, let what is said next start on a line below the progress."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")
+        raise
 
 
 def as_progress(progress: bool | Progress | None) -> Progress:

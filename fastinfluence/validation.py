@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastinfluence.inputs import positive_count
+from fastinfluence.spec.units import UNKNOWN
 from fastinfluence.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -69,8 +70,12 @@ class Validation:
         Over all k rows; the slope is of actual on predicted, through the origin.
     random, extreme : Agreement
         The same three numbers for each half.
+    n_random : int
+        How many of the rows, the first ones, are random.
     method : str
         How ``actual`` was computed.
+    unit : str
+        Of ``predicted`` and ``actual``, in words.
     """
 
     rows: IntArray
@@ -78,6 +83,7 @@ class Validation:
     actual: FloatArray
     n_random: int
     method: str
+    unit: str = UNKNOWN
 
     @property
     def _all(self) -> Agreement:

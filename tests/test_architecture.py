@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("__init__",),
     ("cli", "report"),
-    ("score",),
+    ("checks", "score"),
     ("audit", "demo", "info"),
     ("screen",),
     ("plots",),
@@ -57,6 +57,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 LAZY_UPWARD: dict[tuple[str, str], str] = {
     ("influence", "adapters"): "Influence.from_estimator, Influence.from_torch",
     ("validation", "plots"): "Validation.plot()",
+    ("diagnostics", "plots"): "Diagnostics.plot(), Diagnostics.plot_leverage()",
+    ("sinks", "plots"): "TopKResult.plot()",
+    ("audit", "report"): "Audit.to_html()",
     ("influence", "report"): ".to_html()",
 }
 # Changes of the process that a file may make, and why.
@@ -66,7 +69,7 @@ ALLOWED_CHANGES = {
     "warnings.simplefilter": ("score", "notes"),
 }
 # Programs, not the library: they may print and use the public names.
-PROGRAMS = ("audit", "cli", "demo", "info", "report", "score")
+PROGRAMS = ("audit", "checks", "cli", "demo", "info", "report", "score")
 MAX_LINES = 300
 
 SETTERS = {

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastinfluence.audit.options import MEANING, TASKS, Options
+from fastinfluence.audit.arguments import add_model, add_table, options_of, teach
+from fastinfluence.audit.options import MEANING, Options
 
 if TYPE_CHECKING:
     from fastinfluence.audit.result import Audit, audit
@@ -31,88 +32,56 @@ def __getattr__(name: str) -> Any:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `audit`, and what the columns mean."""
+    add_table(parser)
     add = parser.add_argument
-    add("table", type=Path, metavar="TABLE", help="a CSV file with column names, or Parquet")
-    add("--target", required=True, metavar="COLUMN", help="what the model predicts")
-    add("--positive", metavar="CLASS", help="model this class against all others")
-    add("--task", choices=TASKS, help="by default what the target suggests")
-    add("--drop", action="append", default=[], metavar="COLUMN", help="hide it from the model")
-    add(
-        "--category",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="read these numbers as codes of categories",
-    )
-    add("--delimiter", metavar="CHARACTER", help="of a CSV file (default: comma)")
     add("--out", type=Path, metavar="FILE", help="ranked table, .parquet or .csv")
     add("--plot", type=Path, metavar="FILE", help="picture, .png, .svg or .pdf")
+    add("--report", type=Path, metavar="FILE", help="all of it as one page, .html")
     add("--top", type=int, default=10, metavar="N", help="rows shown of each kind (default: 10)")
-    add("--l2", type=float, help="ridge penalty, mean form (default: 1/n)")
     add("--folds", type=int, default=5, metavar="K", help="to hold out in turn (default: 5)")
-    add(
-        "--max-categories",
-        type=int,
-        default=50,
-        metavar="N",
-        help="of one column; the rarest are merged (default: 50)",
-    )
+    add_model(parser)
     add("--seed", type=int, default=0, help="of the deal into folds (default: 0)")
     add("--json", action="store_true", help="print summary and top rows as JSON instead")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = _epilog()
+    teach(parser, "columns of the written table, before its own:", MEANING)
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, score, write, show."""
     from fastinfluence.audit import read, result, write
     from fastinfluence.inputs import positive_count
-    from fastinfluence.progress import on_terminal
+    from fastinfluence.progress import line_ended, on_terminal
 
-    top, options = positive_count(args.top, "top"), _options(args)
+    top, options = positive_count(args.top, "top"), options_of(args)
     out = args.out or write.default_name(args.table, ".parquet")
     plot = args.plot or write.default_name(args.table, ".png")
-    write.check_output(out, write.TABLES, {"the table to be read": args.table}, "--out")
-    write.check_output(plot, write.PICTURES, {"the table to be read": args.table}, "--plot")
+    input_file = {"the table to be read": args.table}
+    write.check_output(out, write.TABLES, input_file, "--out")
+    write.check_output(plot, write.PICTURES, input_file, "--plot")
+    if args.report is not None:
+        write.check_output(args.report, write.PAGES, input_file, "--report")
     table = read.read_table(args.table, args.delimiter)
     write.check_types(out, table)
-    try:
+    with line_ended():
         found = result.audit(table, options, on_terminal)
-    except KeyboardInterrupt:
-        _end_line()
-        raise
-    _write(found, top, out, plot)
-    _print(args.json, found, top, {"out": str(out), "plot": str(plot)})
+    found = replace(found, source=str(args.table))
+    _write(found, top, out, plot, args.report)
+    files = {"out": str(out), "plot": str(plot)}
+    if args.report is not None:
+        files["report"] = str(args.report)
+    _print(args.json, found, top, files)
     return 0
 
 
-def _end_line() -> None:
-    """Let a message start on a line of its own, below the progress."""
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
-
-
-def _options(args: argparse.Namespace) -> Options:
-    return Options(
-        target=args.target,
-        drop=tuple(args.drop),
-        category=tuple(args.category),
-        positive=args.positive,
-        task=args.task,
-        l2=args.l2,
-        folds=args.folds,
-        max_categories=args.max_categories,
-        seed=args.seed,
-    )
-
-
-def _write(found: Audit, top: int, out: Path, plot: Path) -> None:
-    """Both files, or neither where one cannot be made."""
+def _write(found: Audit, top: int, out: Path, plot: Path, report: Path | None) -> None:
+    """All files, or none where one cannot be made."""
     from fastinfluence.audit import draw, write
 
     with write.whole(out) as table_part, write.whole(plot) as plot_part:
         write.write_table(found.ranked(), table_part, out)
         draw.draw(found, top, plot_part, plot.suffix.lower().removeprefix("."))
+        if report is not None:
+            with write.whole(report) as page_part:
+                page_part.write_text(found.to_html(top=top), encoding="utf-8")
 
 
 def _print(as_json: bool, found: Audit, top: int, files: dict[str, str]) -> None:
@@ -123,15 +92,5 @@ def _print(as_json: bool, found: Audit, top: int, files: dict[str, str]) -> None
         return
     print(show.text(found, top, shutil.get_terminal_size().columns))
     print(f"\nTable: {files['out']}\nFigure: {files['plot']}")
-
-
-def _epilog() -> str:
-    """What each column means, wrapped for a terminal of 80 columns."""
-    import textwrap
-
-    lines = ["columns of the written table, before its own:"]
-    for name, meaning in MEANING.items():
-        lines += textwrap.wrap(
-            meaning, 78, initial_indent=f"  {name:<15} ", subsequent_indent=" " * 18
-        )
-    return "\n".join(lines).replace("%", "%%")
+    if "report" in files:
+        print(f"Report: {files['report']}")

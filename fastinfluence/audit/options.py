@@ -62,6 +62,23 @@ class Options:
     max_categories: int = 50
     seed: int = 0
 
+    def arguments(self) -> list[str]:
+        """What the shell's commands are told for the same choices."""
+        found = ["--target", self.target]
+        for name in ("drop", "category"):
+            for column in getattr(self, name):
+                found += [f"--{name}", column]
+        for name in ("positive", "task"):
+            if getattr(self, name) is not None:
+                found += [f"--{name}", getattr(self, name)]
+        if self.l2 is not None:
+            found += ["--l2", repr(self.l2)]
+        for name in ("folds", "max_categories", "seed"):
+            value = getattr(self, name)
+            if value != type(self).__dataclass_fields__[name].default:
+                found += [f"--{name.replace('_', '-')}", str(value)]
+        return found
+
     def __post_init__(self) -> None:
         for name in ("drop", "category"):
             if isinstance(getattr(self, name), str):

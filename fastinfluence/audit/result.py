@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from fastinfluence.audit.columns import without_views
-from fastinfluence.audit.encode import encode
+from fastinfluence.audit.encode import Encoded, encode
 from fastinfluence.audit.options import MEANING, Options
 from fastinfluence.audit.read import check_columns, check_distinct, read_table
 from fastinfluence.audit.score import Scores, score
 from fastinfluence.audit.target import Target, read_target
 from fastinfluence.errors import InputError
+from fastinfluence.files import whole_file
+from fastinfluence.influence import Influence
 from fastinfluence.progress import Progress, silent
 from fastinfluence.types import FloatArray, IntArray
 
@@ -40,6 +43,8 @@ class Audit:
     options : Options
     notices : tuple of str
         What was dropped, merged, left out or chosen.
+    source : str
+        Where the table came from, for a report.
     """
 
     table: pa.Table
@@ -48,6 +53,12 @@ class Audit:
     feature_names: tuple[str, ...]
     options: Options
     notices: tuple[str, ...]
+    source: str = "TABLE"
+
+    @property
+    def model(self) -> Influence:
+        """The model of all rows, for further questions; of numbers, of the standardised target."""
+        return self.scores.model
 
     @property
     def n_params(self) -> int:
@@ -78,13 +89,42 @@ class Audit:
         order = np.argsort(-self.scores.harm, kind="stable")[:k]
         return order[self.scores.harm[order] > 0]
 
+    def to_html(self, path: str | PathLike[str] | None = None, top: int = 10) -> str:
+        """The audit as one HTML file that fetches nothing and runs no script.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to write it too, as a whole or not at all.
+        top : int, default 10
+            Rows shown of each kind.
+
+        Returns
+        -------
+        str
+            The text of the file.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be written.
+        """
+        from fastinfluence.report import audit_page
+
+        if path is None:
+            return str(audit_page(self, top))
+        with whole_file(Path(path)) as file:  # refused before the work where it cannot be made
+            text = str(audit_page(self, top))
+            file.write(text.encode())
+        return text
+
     def score_columns(self) -> dict[str, str]:
         """Name in the ranked table of each column of ``MEANING``.
 
         A name that the table already has gets the prefix ``audit_``, except the target's own.
         """
         taken = set(self.table.column_names) - ({"target"} & {self.target.name})
-        return {name: _free(name, taken) for name in MEANING}
+        return {name: free_name(name, taken) for name in MEANING}
 
     def ranked(self) -> pa.Table:
         """The whole table with its scores, largest self-influence first.
@@ -101,7 +141,7 @@ class Audit:
             names["target"]: table.column(self.target.name),
         }
         for name in ("prediction", "loss", "self_influence", "harm"):
-            new[names[name]] = _padded(getattr(self.scores, name)[order], len(rest))
+            new[names[name]] = padded(getattr(self.scores, name)[order], len(rest))
         kept = [name for name in table.column_names if name not in new]
         fields = [
             pa.field(names[key], new[names[key]].type, metadata={"meaning": meaning})
@@ -131,7 +171,23 @@ def audit(table: Any, options: Options, progress: Progress = silent) -> Audit:
     InputError
         If the table or an option cannot be used; the message says what to do.
     """
+    source = str(table) if isinstance(table, str | Path) else "TABLE"
     table = read_table(Path(table)) if isinstance(table, str | Path) else _as_arrow(table)
+    target, encoded, notices = prepare(table, options)
+    scores = score(encoded.X, target, options, progress)
+    plain = without_views(table)
+    result = Audit(plain, target, scores, encoded.names, options, notices, source)
+    return _with_warning(result)
+
+
+def prepare(table: pa.Table, options: Options) -> tuple[Target, Encoded, tuple[str, ...]]:
+    """The target, the rows that have one as numbers, and what there is to say about both.
+
+    Raises
+    ------
+    InputError
+        If the table or an option cannot be used; the message says what to do.
+    """
     table = without_views(table)
     names = table.column_names
     check_distinct(names)
@@ -142,11 +198,8 @@ def audit(table: Any, options: Options, progress: Progress = silent) -> Audit:
         raise InputError(f"{options.target!r} is the target: it cannot be dropped or encoded")
     target = read_target(table.column(options.target), options)
     encoded = encode(table.take(pa.array(target.rows)), options)
-    scores = score(encoded.X, target, options, progress)
     left_out = table.num_rows - len(target.rows)
-    notices = [*target.notices, *_left_out(left_out, target), *encoded.notices]
-    result = Audit(table, target, scores, encoded.names, options, tuple(notices))
-    return _with_warning(result)
+    return target, encoded, (*target.notices, *_left_out(left_out, target), *encoded.notices)
 
 
 def _as_arrow(table: Any) -> pa.Table:
@@ -178,11 +231,13 @@ def _with_warning(result: Audit) -> Audit:
     return Audit(**fields)
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
+    """The name with the prefix ``audit_`` as often as it is taken."""
     while name in taken:
         name = f"audit_{name}"
     return name
 
 
-def _padded(values: FloatArray, n_empty: int) -> pa.Array:
+def padded(values: FloatArray, n_empty: int) -> pa.Array:
+    """A column of numbers that ends with empty places."""
     return pa.concat_arrays([pa.array(values, pa.float64()), pa.nulls(n_empty, pa.float64())])

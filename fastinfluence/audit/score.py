@@ -29,6 +29,8 @@ class Scores:
         The fold in which each row was held out.
     l2 : float
         The ridge penalty used.
+    model : Influence
+        Fitted to all rows, encoded; of numbers, on the scale of ``target.y``.
     """
 
     prediction: FloatArray
@@ -38,6 +40,7 @@ class Scores:
     held_out: FloatArray
     fold: IntArray
     l2: float
+    model: Influence
 
 
 def score(X: FloatArray, target: Target, options: Options, progress: Progress = silent) -> Scores:
@@ -53,7 +56,7 @@ def score(X: FloatArray, target: Target, options: Options, progress: Progress = 
     """
     n = len(target.y)
     l2 = 1.0 / n if options.l2 is None else options.l2
-    spec = GLM(_LOSS[target.task], l2=l2)
+    spec = GLM(LOSS[target.task], l2=l2)
     progress(PHASE, 0, options.folds + 1)
     whole = Influence.fit(spec, X, target.y, solver=Direct())
     own = whole.self_influence()
@@ -78,11 +81,12 @@ def score(X: FloatArray, target: Target, options: Options, progress: Progress = 
         held_out=_in_unit(f_held_out, target),
         fold=fold,
         l2=l2,
+        model=whole,
     )
 
 
 PHASE = "models fitted"
-_LOSS = {"classify": "logistic", "regress": "squared"}
+LOSS = {"classify": "logistic", "regress": "squared"}
 
 
 def deal(target: Target, options: Options) -> IntArray:

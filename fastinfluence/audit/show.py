@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastinfluence.audit.options import MEANING
@@ -85,12 +85,31 @@ def _unit(result: Audit) -> str:
 
 
 def _rows(result: Audit, chosen: IntArray, width: int, n_lines: int) -> Iterator[str]:
-    """A line of aligned scores for each row, its own values below."""
-    target, names = result.target, result.table.column_names
+    """A line of scores for each row, its own values below."""
+    target = result.target
     label = f"P({target.positive})" if target.task == "classify" else "predicted"
     heads = ["row", target.name, label, "loss", "self-infl.", "harm"]
     body = [_numbers(result, int(i)) for i in chosen]
     limits = [12, width - 64, 12, 10, 10, 10]  # and two blanks between
+    places = [int(target.rows[i]) for i in chosen]
+    return ranking(heads, body, limits, own_values(result.table, target.name, places), n_lines)
+
+
+def own_values(table: Any, target: str, places: Iterable[int]) -> list[dict[str, Any]]:
+    """The values of some rows of a table, the target's left out."""
+    found = [table.slice(place, 1).to_pylist()[0] for place in places]
+    return [{name: value for name, value in row.items() if name != target} for row in found]
+
+
+def ranking(
+    heads: list[str],
+    body: list[list[str]],
+    limits: list[int],
+    values: list[dict[str, Any]],
+    n_lines: int,
+) -> Iterator[str]:
+    """A line of aligned cells for each row, none wider than its limit, its own values below."""
+    width = sum(limits) + 2 * (len(limits) - 1)
     table = [
         [shortened(cell(c), limit) for c, limit in zip(line, limits, strict=True)]
         for line in [heads, *body]
@@ -99,8 +118,7 @@ def _rows(result: Audit, chosen: IntArray, width: int, n_lines: int) -> Iterator
     for place, line in enumerate(table):
         yield "  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True))
         if place:
-            values = result.table.slice(int(target.rows[chosen[place - 1]]), 1).to_pylist()[0]
-            pairs = [_pair(name, values[name]) for name in names if name != target.name]
+            pairs = [_pair(name, value) for name, value in values[place - 1].items()]
             yield from _values(pairs, width, n_lines)
 
 

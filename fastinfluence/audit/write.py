@@ -17,6 +17,9 @@ from fastinfluence.inputs import listed
 
 TABLES = (".parquet", ".csv")
 PICTURES = (".png", ".svg", ".pdf")
+PAGES = (".html", ".htm")
+UNDATED: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+"""Of pictures, so that the same result gives the same bytes."""
 
 
 def default_name(table: Path, suffix: str) -> Path:

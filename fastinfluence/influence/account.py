@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastinfluence.errors import SolverError
+from fastinfluence.files import whole_file
 from fastinfluence.removal import RemovalSets, leave_out
 from fastinfluence.solvers import Solution
 from fastinfluence.solvers.spectrum import needed_damping
@@ -16,6 +19,7 @@ from fastinfluence.validation import Agreement, choose_rows
 
 if TYPE_CHECKING:
     from fastinfluence.influence.base import InfluenceBase
+    from fastinfluence.influence.facade import Influence
 
 PROOF_OPERATIONS = 2e9
 """Multiply-adds that take under a second on one core: ten exact refits are made below it."""
@@ -49,6 +53,9 @@ class Report:
         Predicted against exact self-influence of ten refitted rows, five random and five
         extreme; None where that would take more than about a second.
     proof_rows : ndarray of int
+        Random ones first, ``proof_random`` of them.
+    proof_predicted, proof_actual : ndarray
+        What ``proof`` compares, for each of ``proof_rows``.
     suggested_damping : float
         A damping that makes H positive definite, by the Lanczos estimate of its smallest
         eigenvalue; 0 where none is needed.
@@ -70,6 +77,47 @@ class Report:
     proof_rows: IntArray
     suggested_damping: float
     warnings: tuple[str, ...]
+    influence: Influence = field(repr=False, compare=False)
+    proof_predicted: FloatArray = field(repr=False, compare=False)
+    proof_actual: FloatArray = field(repr=False, compare=False)
+    proof_random: int = 0
+
+    def to_html(
+        self, path: str | PathLike[str] | None = None, top: int = 10, title: str | None = None
+    ) -> str:
+        """The report as one HTML file, with the rows that stand out, plots and warnings.
+
+        Fetches nothing and runs no script; needs matplotlib. Computes the self-influence of every
+        row, and classical diagnostics where the model has them and they take under a minute.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where to write it too, as a whole or not at all.
+        top : int, default 10
+            Training rows shown.
+        title : str, optional
+
+        Returns
+        -------
+        str
+            The text of the file.
+
+        Raises
+        ------
+        UnsupportedError
+            If matplotlib is not installed.
+        StorageError
+            If the file cannot be written.
+        """
+        from fastinfluence.report import model_page
+
+        if path is None:
+            return str(model_page(self, top, title))
+        with whole_file(Path(path)) as file:  # refused before the work where it cannot be made
+            text = str(model_page(self, top, title))
+            file.write(text.encode())
+        return text
 
     def __str__(self) -> str:
         known = "at least" if self.lambda_min_is_certain else "about"
@@ -96,7 +144,7 @@ class Report:
         return "\n".join(lines)
 
 
-def make_report(infl: InfluenceBase) -> Report:
+def make_report(infl: Influence) -> Report:
     """Collect the account of one Influence."""
     problem, conditioning = infl._problem, infl._prepared.conditioning
     spec = problem.spec
@@ -104,7 +152,7 @@ def make_report(infl: InfluenceBase) -> Report:
     if not infl._engine.convex:
         lowest, damping = needed_damping(infl.hessian)
     probe = infl._prepared.solve(infl._engine.row_gradients(np.zeros(1, dtype=np.intp)).T.copy())
-    rows, proof = _proof(infl)
+    rows, n_random, predicted, actual = _proof(infl)
     status = infl.fit_status
     return Report(
         model=f"{spec.loss.name}, n = {problem.n_rows}, p = {problem.n_params}, "
@@ -119,10 +167,14 @@ def make_report(infl: InfluenceBase) -> Report:
         rank_deficiency=conditioning.null_space.shape[1],
         negative_directions=conditioning.negative,
         error_bound=float(probe.error_bound[0]),
-        proof=proof,
+        proof=Agreement.of(predicted, actual) if len(predicted) else None,
         proof_rows=rows,
         suggested_damping=damping,
         warnings=tuple(_warnings(infl, probe, lowest, damping)),
+        influence=infl,
+        proof_predicted=predicted,
+        proof_actual=actual,
+        proof_random=n_random,
     )
 
 
@@ -137,27 +189,31 @@ def _origin(infl: InfluenceBase) -> str:
     return "".join(f"; {text}" for text in told)
 
 
-def _proof(infl: InfluenceBase) -> tuple[IntArray, Agreement | None]:
-    """Predicted against exact change of ten rows' own loss, where that is cheap."""
+def _proof(infl: InfluenceBase) -> tuple[IntArray, int, FloatArray, FloatArray]:
+    """Ten rows, how many are random, predicted and exact change of their own loss.
+
+    No rows where that is not cheap, no changes where they cannot be had.
+    """
     engine, problem = infl._engine, infl._problem
-    n, p = problem.n_rows, problem.n_params
+    n, p, nothing = problem.n_rows, problem.n_params, np.zeros(0)
     cost = n * p * (p + 2 * PROOF_ROWS * EXPECTED_PASSES) + 10 * p**3
     if cost > PROOF_OPERATIONS or n < 3 or not engine.convex:
-        return np.zeros(0, dtype=np.intp), None
-    rows, _ = choose_rows(engine.row_sizes, PROOF_ROWS)
-    rows = rows[problem.w[rows] > 0]
+        return np.zeros(0, dtype=np.intp), 0, nothing, nothing
+    chosen, n_random = choose_rows(engine.row_sizes, PROOF_ROWS)
+    present = problem.w[chosen] > 0
+    rows, n_random = chosen[present], int(present[:n_random].sum())
     if infl._prepared.conditioning.null_space.shape[1] or not len(rows):
-        return rows, None
+        return rows, n_random, nothing, nothing
     sets = RemovalSets(rows, np.arange(len(rows) + 1))
     try:
         first = leave_out(engine, infl._prepared, sets, "influence")
     except SolverError:  # the report's warnings say why
-        return rows, None
+        return rows, n_random, nothing, nothing
     exact = leave_out(engine, infl._prepared, sets, "exact", tol=1e-8)
-    return rows, Agreement.of(
-        _own_change(infl, first.theta - first.theta_old, rows),
-        _own_change(infl, exact.theta - exact.theta_old, rows),
+    predicted, actual = (
+        _own_change(infl, removal.theta - removal.theta_old, rows) for removal in (first, exact)
     )
+    return rows, n_random, predicted, actual
 
 
 def _own_change(infl: InfluenceBase, moves: FloatArray, rows: IntArray) -> FloatArray:

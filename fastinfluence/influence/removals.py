@@ -9,6 +9,7 @@ from fastinfluence.influence.scores import Scores
 from fastinfluence.inputs import checked_rows, one_of, positive
 from fastinfluence.removal import METHODS, Removal, RemovalSets, leave_out, leave_out_by_refit
 from fastinfluence.sinks import Total
+from fastinfluence.spec.units import loss_unit
 from fastinfluence.validation import Validation, as_rows_or_count, choose_rows
 
 
@@ -102,4 +103,5 @@ class Removals(Scores):
             chosen, n_random = choose_rows(scores, count, seed)
         removal = self.leave_one_out(chosen, method)
         actual = removal.on_loss(X_test, y_test, offset_test).sum(axis=0)
-        return Validation(chosen, scores[chosen], actual, n_random, method)
+        unit = loss_unit(self._problem.spec.loss.name)
+        return Validation(chosen, scores[chosen], actual, n_random, method, unit)

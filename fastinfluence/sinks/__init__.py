@@ -2,12 +2,11 @@
 
 from fastinfluence.sinks.base import Collector, Sink
 from fastinfluence.sinks.dataset import ParquetScores
+from fastinfluence.sinks.extremes import Ranking, TopKResult
 from fastinfluence.sinks.memory import (
     Matrix,
     PerOutput,
-    Ranking,
     TopK,
-    TopKResult,
     Total,
     result_bytes,
 )

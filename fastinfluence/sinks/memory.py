@@ -10,38 +10,8 @@ import numpy as np
 from fastinfluence.backend import CPU, backend_of, contiguous, namespace
 from fastinfluence.inputs import positive_count
 from fastinfluence.sinks.base import Collector, Sink
+from fastinfluence.sinks.extremes import Ranking, TopKResult
 from fastinfluence.types import FloatArray, IntArray
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """The k rows at one end of the scores, best first; ties go to the lower row.
-
-    Attributes
-    ----------
-    rows : ndarray of int, shape (t, k)
-    values : ndarray, shape (t, k)
-    """
-
-    rows: IntArray
-    values: FloatArray
-
-
-@dataclass(frozen=True)
-class TopKResult:
-    """The extremes of each test quantity.
-
-    Attributes
-    ----------
-    helpful : Ranking
-        The largest removal scores: removing these rows raises the quantity (a loss) most. For
-        ``effect="upweight"`` the sign is the opposite and the smallest scores are meant.
-    harmful : Ranking
-        The other end.
-    """
-
-    helpful: Ranking
-    harmful: Ranking
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""`fastinfluence validate` and `fastinfluence diagnose`: checks of a model of one table."""
