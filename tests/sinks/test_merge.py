@@ -81,6 +81,7 @@ def test_a_wrong_merge_is_seen():
     first, second = (feed(fi.TopK(3).open(T, N, 1.0), a, b) for a, b in ((0, 20), (20, N)))
     expected = feed(fi.TopK(3).open(T, N, 1.0), 0, N).result()
     first.merge(second)
-    first._rows = first._rows[:, :, ::-1].copy()
+    values, rows = first._kept
+    first._kept = values, rows[:, :, ::-1].copy()
     with pytest.raises(AssertionError):
         same(first.result(), expected)

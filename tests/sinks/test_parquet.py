@@ -143,13 +143,18 @@ def test_every_part_says_what_it_is(tmp_path):
 
 def test_parts_are_of_a_size():
     for n, t in ((10, 1), (50_000_000, 1), (3_000_000, 100), (1000, 100_000)):
-        cuts = np.array(default_cuts(n, t))
+        cuts = np.array(default_cuts((0, n), t))
         assert cuts[0] == 0
         assert cuts[-1] == n
         rows = np.diff(cuts)
         assert (rows > 0).all()
         assert rows.max() * t <= max(1 << 22, 256 * t)
-    assert len(default_cuts(50_000_000, 1)) - 1 == 48
+    assert len(default_cuts((0, 50_000_000), 1)) - 1 == 48
+
+
+def test_parts_end_where_units_end():
+    cuts = default_cuts((0, 700, 2000, 2100), 1, rows_per_part=500)
+    assert cuts == (0, 500, 700, 1200, 1700, 2000, 2100)
 
 
 @pytest.mark.parametrize("sink", ["parts", "matrix"])
