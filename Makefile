@@ -1,6 +1,6 @@
 # Everything runs in .venv, made here with the first Python >= 3.11 that can make one.
 #   make demo                 the main job on real data
-#   make test                 all tests              (PYTEST_ARGS="-k hvp" for some)
+#   make test                 all tests, in two processes (JOBS=4 for four; PYTEST_ARGS="-k hvp" for some)
 #   make PYTHON=python3.12 …  another interpreter    (make clean-venv first)
 #   make CONSTRAINTS=file …   pip constraints
 #   make test TORCH=1 CUDA=1  with torch, and with what compiles CUDA kernels, for the tests that need them
@@ -18,6 +18,7 @@ GPU_ARGS ?=
 BASE ?=
 TORCH ?=
 CUDA ?=
+JOBS ?= 2
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -83,7 +84,7 @@ demo: $(VENV)/.demo  ## find mislabelled rows in real data, check the scores aga
 	@$(PY) -m fastinfluence.cli demo $(DEMO_ARGS)
 
 test: $(VENV)/.test $(if $(TORCH),$(VENV)/.torch) $(if $(CUDA),$(VENV)/.cuda)  ## all tests
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 # --- development -------------------------------------------------------------------------------
 
