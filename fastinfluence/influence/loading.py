@@ -127,6 +127,11 @@ def _as_saved(problem: Problem, document: dict[str, Any], path: Path) -> Problem
 
 def _refuse_other_data(problem: Problem, known: dict[str, str], path: Path) -> None:
     found = problem.fingerprints()
+    if "X" in known and found.keys() != known.keys():
+        raise InputError(
+            f"{path} was saved from a streamed table or from arrays, and X is now the other: give "
+            "rows of the same kind; check=False skips this comparison"
+        )
     changed = [name for name in found if found[name] != known[name]]
     if changed:
         weights = " (class weights of an estimator count)" if "sample_weight" in changed else ""

@@ -73,6 +73,13 @@ class Saving(InfluenceBase):
 
 
 def _refuse_functions(problem: Problem) -> None:
+    stream = stream_of(problem)
+    if stream is not None and (len(stream.silenced) or stream.changed):
+        raise UnsupportedError(
+            "this model leaves out or replaces rows of a streamed table, which no table to load it "
+            "with would show: save the model of all rows and call without(rows) again, or write "
+            "the weights to a column"
+        )
     made = problem.transform is not None and stream_of(problem) is None  # of a table: read again
     if made or problem.active is not None:
         raise UnsupportedError(

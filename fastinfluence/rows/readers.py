@@ -97,6 +97,10 @@ class ParquetReader(Reader):
         return footer
 
     @cached_property
+    def _footer_of(self) -> dict[str, Any]:
+        return dict(zip(self.files, self._footers, strict=True))
+
+    @cached_property
     def parts(self) -> Sequence[Part]:
         """One for each row group."""
         out: list[Part] = []
@@ -123,8 +127,12 @@ class ParquetReader(Reader):
         self._stamps.check(part.file)
         try:
             file = pq.ParquetFile(
-                part.file, read_dictionary=text, buffer_size=READ_AHEAD, pre_buffer=False
-            )  # buffered before, a row group would be in memory as a whole
+                part.file,
+                metadata=self._footer_of[part.file],  # read once, however many row groups there are
+                read_dictionary=text,
+                buffer_size=READ_AHEAD,
+                pre_buffer=False,  # buffered before, a row group would be in memory as a whole
+            )
             with file:
                 yield from file.iter_batches(
                     rows, row_groups=[part.key], columns=list(columns), use_threads=False

@@ -35,7 +35,7 @@ The same line with --resume goes on where a job was interrupted or killed.
 FILES = {
     "top.parquet": "the strongest rows, see below; top.csv where TRAIN is CSV",
     "scores/": "every score, a Parquet dataset: row and id as below, then a column score of a "
-    "single test row, or score_0, score_1, … of several; manifest.json says their sign",
+    "single test row, or score_0, score_1, … of several; _manifest.json says their sign",
     "model.npz": "the fitted model, so that --resume need not fit again",
 }
 MEMORY = (

@@ -116,11 +116,15 @@ def read_test(path: str, train: ArrowTable, delimiter: str | None) -> TestTable:
 def is_parquet(path: str) -> bool:
     """Whether a path, folder or pattern stands for Parquet files, by the first one's bytes."""
     if Path(path).is_dir():
-        if next(Path(path).rglob("*.parquet"), None):
-            return True
-        if not next(Path(path).rglob("*.csv"), None):
+        found = {kind: next(Path(path).rglob(f"*.{kind}"), None) for kind in ("parquet", "csv")}
+        if not any(found.values()):
             raise InputError(f"{path} holds no files that end in .parquet or .csv")
-        return False
+        if all(found.values()):
+            raise InputError(
+                f"{path} holds Parquet files ({found['parquet']}) and CSV files ({found['csv']}): "
+                'name those of one kind with a quoted pattern, such as "folder/*.csv"'
+            )
+        return found["parquet"] is not None
     first = Path(listed_files(path, "*")[0])
     if not first.is_file():
         raise InputError(f"{first} is no file")

@@ -102,8 +102,15 @@ class ParquetScores:
     def _fill(
         part: Path, names: tuple[str, ...], rows: IntArray, out: FloatArray, at: IntArray
     ) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pq.ParquetFile(part).read(columns=list(names))
+        try:
+            table = pq.ParquetFile(part).read(columns=list(names))
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(
+                f"{part} cannot be read ({error}): score again with resume=True, and it is "
+                "written anew"
+            ) from error
         for j, name in enumerate(names):
             out[j, at] = table.column(name).to_numpy()[rows]

@@ -88,6 +88,13 @@ def test_a_mistake_is_one_line(score, work, name):
     assert sorted(work.rglob("*")) == before
 
 
+def test_a_folder_of_two_kinds_of_file_is_refused(score, work):
+    (work / "train/more.csv").write_bytes((work / "train.csv").read_bytes())
+    told = score("train", "new.csv", *B, expect=cli.FAILED)
+    assert ".parquet" in told
+    assert "more.csv" in told
+
+
 @pytest.mark.parametrize("more", [("--loss",), ("--effect", "x"), ("--quantity", "x")])
 def test_wrong_usage_exits_with_2(work, capsys, more):
     with pytest.raises(SystemExit) as exit_:

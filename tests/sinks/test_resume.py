@@ -251,3 +251,9 @@ def test_labels_of_the_rows_count(tmp_path):
     named(labels)
     refusal.check(lambda: named([*labels[:-1], "other"]), ["the names of the rows"])
     refusal.check(lambda: named(None), ["the names of the rows"])
+
+
+def test_a_damaged_part_is_named_when_it_is_read(tmp_path):
+    done = model().self_influence(out=fi.ParquetSink(tmp_path / "s", rows_per_part=100))
+    done.parts[1].write_bytes(done.parts[1].read_bytes()[:-20])
+    refusal.check(done.read, (done.parts[1].name, "resume=True"))
