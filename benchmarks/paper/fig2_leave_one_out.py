@@ -66,8 +66,8 @@ def lissa(repeats: int, scale: float | str) -> LiSSA:
 
 SOLVERS: dict[str, tuple[str, Any]] = {
     "cg": ("CG", CG()),
-    "lissa_10": ("LiSSA, r = 10, scale 25", lissa(10, PAPERS_SCALE)),
-    "lissa_1": ("LiSSA, r = 1, scale 25", lissa(1, PAPERS_SCALE)),
+    "lissa_10": ("LiSSA, r = 10", lissa(10, PAPERS_SCALE)),
+    "lissa_1": ("LiSSA, r = 1", lissa(1, PAPERS_SCALE)),
     "lissa_10_auto": ("LiSSA, r = 10, own scale", lissa(10, "auto")),
     "identity": ("H = I", Diagonal(identity=True)),
     "diagonal": ("diagonal of H", Diagonal(identity=False)),
@@ -146,19 +146,19 @@ def draw(result: Result) -> dict[str, Figure]:
         for name in group:
             x, told = points[name], result["against_exact"][name]
             colour, marker = LOOKS[name]
-            scaled = name == "identity"  # without any H the numbers have another unit
+            scaled = name in ("identity", "diagonal")  # far off the diagonal as they are
             factor = float(np.abs(points["exact"]).max() / np.abs(x).max()) if scaled else 1.0
-            label = f"{names[name]}: R = {told['pearson']:.4f}"
-            label += f"\n(times {factor:.3g})" if scaled else ""
+            times = f" × {factor:.2g}" if scaled else ""
+            label = f"{names[name]}{times}\nR = {told['pearson']:.4f}"
             alpha = 0.45 if name in ("newton", "identity", "diagonal") else 0.7
             ax.plot(factor * x, points["exact"], marker, color=colour, ms=3, mew=0, alpha=alpha,
                     label=label)  # fmt: skip
         study.diagonal(ax, points["exact"], points["exact"])
-        ax.set_xlabel("predicted change of test loss (10⁻³ nats)")
-        ax.legend(loc="upper left", handletextpad=0.2, borderaxespad=0.1)
+        ax.set_xlabel("predicted change (10⁻³ nats)")
+        ax.legend(loc="upper left", handletextpad=0.2, borderaxespad=0.1, fontsize=7.5)
         low, high = ax.get_ylim()
-        ax.set_ylim(low, high + 0.35 * (high - low))
-    axes[0].set_ylabel("change by retraining (10⁻³ nats)")
+        ax.set_ylim(low, high + 0.45 * (high - low))
+    axes[0].set_ylabel("change of the test loss\nby retraining (10⁻³ nats)")
     for ax, title in zip(axes, ("solved exactly", "LiSSA, t = 5,000", "without H"), strict=True):
         ax.set_title(title)
     return {"fig2_leave_one_out": figure}
