@@ -148,7 +148,7 @@ def draw(result: Result) -> dict[str, Figure]:
             colour, marker = LOOKS[name]
             scaled = name in ("identity", "diagonal")  # far off the diagonal as they are
             factor = float(np.abs(points["exact"]).max() / np.abs(x).max()) if scaled else 1.0
-            times = f" × {factor:.2g}" if scaled else ""
+            times = f", times {factor:.2g}" if scaled else ""
             label = f"{names[name]}{times}\nR = {told['pearson']:.4f}"
             alpha = 0.45 if name in ("newton", "identity", "diagonal") else 0.7
             ax.plot(factor * x, points["exact"], marker, color=colour, ms=3, mew=0, alpha=alpha,

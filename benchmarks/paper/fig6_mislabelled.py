@@ -3,9 +3,9 @@
     python -m benchmarks.paper.fig6_mislabelled [--quick]
 
 Enron1 as bags of words (4,137 training and 1,035 test e-mails), logistic regression, no intercept,
-weight decay 1e-4. The labels of a tenth of the training rows are flipped; a person checks rows in
-the order of self-influence (first order, or by one Newton step), of the training loss, or at random,
-and rights the wrong ones. Test accuracy and the share of flips found, over 40 draws of the flips.
+weight decay 1e-4. The labels of a tenth of the training rows are flipped; a person checks rows by
+self-influence (first order, or of one Newton step), by training loss, or at random, and rights the
+wrong ones. Test accuracy and the share of flips found, over 40 draws of the flips.
 Retraining is scikit-learn's L-BFGS at the paper's settings, from the weights before.
 """
 
