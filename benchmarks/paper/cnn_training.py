@@ -58,7 +58,7 @@ class Schedule:
 
 
 FULL = Schedule(5_500, 16_000, 400, 80, 1_000, 100, 0.01, 1e-3, "f4")
-QUICK = Schedule(100, 100, 0, 60, 10, 2, 0.5, 1e-1, "f8")
+QUICK = Schedule(100, 100, 0, 60, 10, 4, 0.5, 1e-1, "f8")
 # 11 batches of 500 a pass: the rate falls at passes 10,000 and 20,000, and has fallen twice where
 # retraining begins.
 PAPER = Schedule(5_500, 500_000, 0, 0, 30_000, 100, 0.01, 1e-3, "f4", "adam", 1e-6,

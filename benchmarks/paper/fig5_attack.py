@@ -136,7 +136,7 @@ def run(quick: bool) -> Result:
     """Attack on both tables."""
     clock, generator = Clock(), np.random.default_rng(SEED)
     out: Result = {}
-    split = data.flowers()
+    split = data.flowers(200 if quick else 1000)
     order = generator.permutation(len(split.y_test))
     infl, top = fitted(split), float(split.X.max())
     with clock("flowers, every test row"):
@@ -149,7 +149,7 @@ def run(quick: bool) -> Result:
         out["flowers_by_reach"][f"{reach:g}"] = found
     with clock("flowers, one row against many"):
         size = (5, 3) if quick else (AT_ONCE, 40)
-        for reach in (0.4,) if quick else (REACH, 0.4):
+        for reach in (REACH,) if quick else (REACH, 0.4):
             box = Box(reach, top, 0.01)
             out[f"flowers_at_once_{reach:g}"] = together(infl, split, box, *size)
     digits = data.two_digits(1, 7)
