@@ -21,7 +21,7 @@ from benchmarks.paper.study import BLACK, GREEN, ORANGE, Array, Clock, Result
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2)
 N_RANDOM, SEED = 6, 0
 METHODS = ("influence", "newton", "exact")
-LOOKS = {"influence": ("first order", ORANGE, "o"), "newton": ("second order (Newton)", GREEN, "s"),
+LOOKS = {"influence": ("first order", ORANGE, "o"), "newton": ("second order", GREEN, "s"),
          "exact": ("exact", BLACK, "x")}  # fmt: skip
 
 
@@ -112,7 +112,8 @@ def draw(result: Result) -> dict[str, Figure]:
         ax.set_xticks(x, [f"{share:g}" for share in x])
         ax.minorticks_off()
         ax.set_xlabel("rows removed (%)")
-        ax.legend()
+        ax.legend(loc="upper left" if ax is left else "lower left", ncols=1 if ax is left else 2)
+    right.set_ylim(0.015, 200)
     return {"beyond_groups": figure}
 
 

@@ -9,8 +9,8 @@ frozen; and Inception's features of flowers, whose pixels are not at hand, so th
 features.
 
 Influence on the hardest test image that both models get right, by the distance of the training
-image from it; over twenty such images the rank correlation of |influence| with distance, the share
-of it that the nearest tenth of the rows carry, and whether the most helpful rows share its label.
+image from it; over twenty such images the share of |influence| that the nearest tenth of the rows
+carry, its rank correlation with distance, and whether the help comes from rows of the same label.
 The rows of largest influence are left out and each model is retrained.
 """
 
@@ -72,6 +72,12 @@ def distances(X: Array, at: Array) -> Array:
     return np.linalg.norm(X - at, axis=1)
 
 
+def help_of(scores: Array, part: Array) -> float:
+    """Return the share of the rows' helpful influence that comes from some of them."""
+    helpful = np.maximum(scores, 0)
+    return float(helpful[part].sum() / helpful.sum())
+
+
 def describe(scores: Array, apart: Array, y: Array, y_test: Array) -> Result:
     """Return means over test rows of what influence has to do with distance and label."""
     size = np.abs(scores)
@@ -84,8 +90,8 @@ def describe(scores: Array, apart: Array, y: Array, y_test: Array) -> Result:
             np.mean([a[t].sum() / a.sum() for a, t in zip(size, tenth, strict=True)])),
         "helpful_of_same_label": float(
             np.mean([np.mean(y[b] == label) for b, label in zip(best, y_test, strict=True)])),
-        "other_label_that_helps": float(
-            np.mean([np.mean(s[y != label] > 0) for s, label in zip(scores, y_test, strict=True)])),
+        "help_of_other_label": float(
+            np.mean([help_of(row, y != label) for row, label in zip(scores, y_test, strict=True)])),
     }  # fmt: skip
 
 
@@ -217,8 +223,10 @@ def draw(result: Result) -> dict[str, Figure]:
             ax.plot(kept["distance"][part], kept["influence"][part], marker, color=colour, ms=2.5,
                     mew=0, alpha=0.6, label=label)  # fmt: skip
         told = result["by_distance"][name]
-        ax.set_title(f"{title}\nrank correlation {told['rank_correlation']:.2f}")
-        ax.set_xlabel("distance in features" if name == "flowers" else "distance in pixels")
+        share = told["share_of_nearest_tenth"]
+        ax.set_title(f"{title}\nnearest tenth: {share:.0%} of |influence|")
+        of = "features" if name == "flowers" else "pixels"
+        ax.set_xlabel(f"Euclidean distance of {of}")
         ax.set_ylim(-1.1, 1.1)
         if not at:
             ax.set_ylabel("influence on the test image's\nloss, of the largest")
