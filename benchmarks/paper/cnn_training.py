@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 
 from benchmarks.paper import cnn_network as network
 from benchmarks.paper import data
-from benchmarks.paper.study import Array
+from benchmarks.paper.study import Array, Clock, now
 
 WEIGHT_DECAY, BATCH, MOMENTUM = 1e-3, 500, 0.95
 
@@ -188,15 +188,23 @@ class Retraining:
         gone = np.setdiff1d(np.arange(len(self.training.y)), rows)
         return self.without(int(gone[0]) if len(gone) else -1)
 
-    def prepare(self, rows: Array, threads: int, file: Path | None = None) -> None:
+    def prepare(self, rows: Array, threads: int, clock: Clock, file: Path | None = None) -> None:
         """Retrain without each row on several threads; what the file keeps is not done again."""
+        start, before = now(), np.zeros(2)
         if file is not None and file.exists():
             with np.load(file) as kept:
                 if np.array_equal(kept["start"], self.theta):
                     self.found.update(zip(kept["rows"].tolist(), kept["theta"], strict=True))
+                    before = kept["seconds"]
         with ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(self.without, [-1, *rows.tolist()]):
                 if file is not None:
-                    done = dict(self.found)
-                    parts = {"rows": list(done), "theta": list(done.values())}
-                    np.savez(file, start=self.theta, **parts)
+                    self._keep(file, before + now() - start)
+        clock.add(f"{len(rows)} retrainings", *(before + now() - start).tolist())
+
+    def _keep(self, file: Path, seconds: Array) -> None:
+        """Write what has been found, under a name of its own until it is whole."""
+        done, part = dict(self.found), file.with_suffix(".part.npz")
+        parts = {"rows": list(done), "theta": list(done.values())}
+        np.savez(part, start=self.theta, seconds=seconds, **parts)
+        part.replace(file)

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -49,20 +50,24 @@ TEST_ROW, WORKERS = 6558, 2
 
 
 def kept(name: str) -> Path | None:
-    """Return the file where parameters are kept between runs, if any are."""
+    """Return the file where numbers are kept between runs, if any are."""
     folder = os.environ.get("FASTINFLUENCE_PAPER_KEEP")
     return Path(folder) / f"{name}.npz" if folder else None
 
 
-def trained(training: Training, start: Array, file: Path | None) -> Array:
-    """Return the trained theta, from the file where there is one."""
+def remembered(name: str, part: str, clock: Clock, make: Callable[[], Array]) -> Array:
+    """Return an array, made now or in an earlier run, and count the seconds that it took."""
+    file = kept(name)
     if file is not None and file.exists():
         with np.load(file) as found:
-            return found["theta"]
-    theta = training.train(start)
+            clock.add(part, *found["seconds"].tolist())
+            return found["values"]
+    with clock(part):
+        values = make()
     if file is not None:
-        np.savez(file, theta=theta)
-    return theta
+        seconds = clock.seconds[part]
+        np.savez(file, values=values, seconds=[seconds["wall"], seconds["cpu"]])
+    return values
 
 
 def accuracy(theta: Array, X: Array, y: Array, module: torch.nn.Module) -> float:
@@ -84,30 +89,33 @@ def measure(name: str, schedule: Schedule) -> Result:
     clock, split, module = Clock(), load(schedule.n), untrained()
     start = torch.nn.utils.parameters_to_vector(module.parameters()).detach().numpy()
     training = Training(split, module, schedule)
-    with clock("training"):
-        theta = trained(training, start, kept(f"{name}-theta"))
+    theta = remembered(f"{name}-theta", "training", clock, lambda: training.train(start))
     torch.nn.utils.vector_to_parameters(torch.from_numpy(theta), module.parameters())
     value, gradient = training.objective(theta, "f8")
     retraining = Retraining(training, theta)
     test = split.X_test[[TEST_ROW]], split.y_test[[TEST_ROW]]
-    with clock("scores of all rows"), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", fi.FastInfluenceWarning)  # no optimum, as in the paper
         infl = fi.Influence.from_torch(
             module, torch.nn.functional.cross_entropy, split.X, split.y, l2=WEIGHT_DECAY,
             damping=schedule.damping, solver=fi.solvers.CG(schedule.tol), refit=retraining,
             batch=100,
         )  # fmt: skip
-        predicted = infl.on_loss(*test)[0]
+        predicted = remembered(
+            f"{name}-scores", "scores of all rows", clock, lambda: infl.on_loss(*test)[0]
+        )
     largest, random = chosen(predicted, schedule.removals)
     rows = np.union1d(largest, random)
-    with clock(f"{len(rows)} retrainings"):
-        retraining.prepare(rows, WORKERS, kept(f"{name}-retrained"))
+    retraining.prepare(rows, WORKERS, clock, kept(f"{name}-retrained"))
     found = infl.leave_one_out(rows, method="refit").on_loss(*test)[0]
     actual = dict(zip(rows.tolist(), found, strict=True))
     groups = {"largest": largest, "random": random}
     changes = {
         key: np.array([actual[row] for row in some.tolist()]) for key, some in groups.items()
     }
+    if kept(name):  # the total of all runs, not of the last
+        parts = list(clock.seconds.values())
+        clock.add("total", *(sum(part[k] for part in parts) for k in ("wall", "cpu")))
     return {
         "seconds": clock.seconds,
         "settings": {

@@ -104,7 +104,7 @@ def run(quick: bool) -> Result:
 
 def draw(result: Result) -> dict[str, Figure]:
     """Draw accuracy against the budget."""
-    figure, axes = study.panels(3, height=2.7)
+    figure, axes = study.panels(3, height=2.9)
     titles = {
         "pearson_top": "Pearson with CG,\n500 strongest rows",
         "pearson_all": "Pearson with CG,\nall rows",
@@ -122,7 +122,8 @@ def draw(result: Result) -> dict[str, Figure]:
         ax.set_xlabel("r·t / n")
         ax.set_title(title)
     axes[2].set_yscale("log")
-    axes[0].legend(loc="lower right")
+    axes[2].set_yticks([0.1, 0.2, 0.5, 1.0], ["10 %", "20 %", "50 %", "100 %"])
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return {"fig2_lissa": figure}
 
 

@@ -139,7 +139,7 @@ def draw(result: Result) -> dict[str, Figure]:
         ax.plot(points[name], points["actual"], "o", color=BLUE, ms=3, alpha=0.7, mew=0)
         if name != "raw":
             study.diagonal(ax, points["actual"], points["actual"])
-            ax.legend(loc="upper left")
+            ax.legend(loc="lower right")
         pearson = result["raw" if name == "raw" else "at"]
         pearson = (pearson if name == "raw" else pearson[name])["pearson"]
         ax.set_title(f"{title}\nR = {pearson:.2f} (paper {published[key]:.2f})")

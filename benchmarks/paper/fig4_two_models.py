@@ -224,12 +224,11 @@ def draw(result: Result) -> dict[str, Figure]:
                     mew=0, alpha=0.6, label=label)  # fmt: skip
         told = result["by_distance"][name]
         share = told["share_of_nearest_tenth"]
-        ax.set_title(f"{title}\nnearest tenth: {share:.0%} of |influence|")
-        of = "features" if name == "flowers" else "pixels"
-        ax.set_xlabel(f"Euclidean distance of {of}")
+        ax.set_title(f"{title}\nnearest tenth of rows: {share:.0%}")
+        ax.set_xlabel("feature distance" if name == "flowers" else "pixel distance (Euclidean)")
         ax.set_ylim(-1.1, 1.1)
         if not at:
-            ax.set_ylabel("influence on the test image's\nloss, of the largest")
+            ax.set_ylabel("influence on the test loss\n(units of the largest)")
             ax.legend(loc="lower right", markerscale=2, handletextpad=0.1)
     strip(figure, grid, result)
     return {"fig4_two_models": figure}

@@ -60,6 +60,11 @@ STYLE = {
 # --- time ----------------------------------------------------------------------------------------
 
 
+def now() -> Array:
+    """Return seconds by the wall and of the processor since some time, (2,)."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
 @dataclass
 class Clock:
     """Seconds by the wall and of the processor (all threads) for each named part."""
@@ -69,11 +74,15 @@ class Clock:
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
         """Add what the block takes to a part."""
-        wall, cpu = time.perf_counter(), time.process_time()
+        start = now()
         yield
+        self.add(part, *(now() - start).tolist())
+
+    def add(self, part: str, wall: float, cpu: float) -> None:
+        """Add seconds to a part."""
         known = self.seconds.setdefault(part, {"wall": 0.0, "cpu": 0.0})
-        known["wall"] += time.perf_counter() - wall
-        known["cpu"] += time.process_time() - cpu
+        known["wall"] += wall
+        known["cpu"] += cpu
 
 
 # --- numbers -------------------------------------------------------------------------------------
