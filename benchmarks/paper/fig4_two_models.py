@@ -30,12 +30,15 @@ from benchmarks.paper import data, study
 from benchmarks.paper.study import BLUE, ORANGE, Array, Clock, Result
 
 WEIGHT_DECAY, GAMMA, TEMPERATURE, SEED = 1e-3, 0.02, 1e-3, 0
+TEMPERATURES = (3e-3, 1e-2, 1e-1)
 DIGITS, HIDDEN, HELPFUL, IMAGES = (3, 5), 128, 20, 20
 TITLES = {
     "rbf": "RBF SVM on pixels",
     "frozen": "frozen features, same images",
     "flowers": "flowers, Inception features",
 }
+
+Others = dict[str, fi.Influence]
 
 
 def halves(split: data.Split, n_train: int, n_test: int) -> data.Split:
@@ -100,14 +103,20 @@ def logistic(split: data.Split) -> fi.Influence:
     return fi.Influence.fit(spec, split.X, split.y)
 
 
-def retrained(infl: fi.Influence, method: str, k: int, test: tuple, clock: Clock) -> Result:
-    """Return how far influence and a Newton step agree with retraining, on the k strongest rows."""
+def retrained(
+    infl: fi.Influence, method: str, k: int, test: tuple, clock: Clock, others: Others | None = None
+) -> Result:
+    """Return how far influence and a Newton step agree with retraining, on the k strongest rows.
+
+    ``others`` are models of other temperatures, whose influence is compared too.
+    """
     rows = study.largest(infl.on_loss(*test)[0], k)
     found = {}
     for name in ("influence", "newton", method):
         with clock(f"{k} removals, {name}"):
             found[name] = infl.leave_one_out(rows, method=name).on_loss(*test)[0]
     actual = found.pop(method)
+    found |= {name: other.on_loss(*test)[0, rows] for name, other in (others or {}).items()}
     return {name: study.agreement(values, actual) for name, values in found.items()}
 
 
@@ -140,6 +149,12 @@ def run(quick: bool) -> Result:
         frozen = logistic(features)
         flowers = data.flowers(300 if quick else 1000)
         inception = logistic(flowers)
+    temperatures = {
+        "rbf": {
+            f"t_{t:g}": fi.Influence.from_estimator(model, split.X, split.y, temperature=t)
+            for t in TEMPERATURES
+        }
+    }
     margin = split.y_test * model.decision_function(split.X_test)
     other = features.y_test * (features.X_test @ frozen.theta)
     hard = np.flatnonzero((margin > 0) & (other > 0))
@@ -180,7 +195,7 @@ def run(quick: bool) -> Result:
             np.mean([spearmanr(a, b).statistic for a, b in
                      zip(scores["rbf"], scores["frozen"], strict=True)])),
         "against_retraining": {
-            name: retrained(infl, method, k, (X[:1], y[:1]), clock)
+            name: retrained(infl, method, k, (X[:1], y[:1]), clock, temperatures.get(name))
             for name, (infl, method, (X, y)) in first.items()
         },
         "points": {
