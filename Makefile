@@ -15,6 +15,7 @@ BENCH_ARGS ?=
 BLAS_THREADS ?= 1
 PEERS_ARGS ?=
 GPU_ARGS ?=
+PAPER_ARGS ?=
 BASE ?=
 TORCH ?=
 CUDA ?=
@@ -31,7 +32,7 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types docs gpu bench bench-quick bench-compare budgets bench-peers generate clean clean-venv
+.PHONY: help demo test lint format types docs gpu bench bench-quick bench-compare budgets bench-peers paper paper-quick paper-full paper-page generate clean clean-venv
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -135,6 +136,25 @@ bench-peers: $(PEERS_VENV)/.made  ## measure beside other libraries, write docs/
 gpu: export OPENBLAS_NUM_THREADS := $(BLAS_THREADS)
 gpu: $(VENV)/.test  ## on a machine with an NVIDIA GPU: its tests, errors and times, into docs/gpu.md
 	@$(PY) benchmarks/gpu.py $(GPU_ARGS)
+
+# The data are found through the variable FASTINFLUENCE_DATA; what is missing is named.
+paper paper-quick paper-full: export OPENBLAS_NUM_THREADS := $(BLAS_THREADS)
+paper paper-quick paper-full: export MKL_NUM_THREADS := $(BLAS_THREADS)
+
+paper: $(VENV)/.dev $(VENV)/.torch  ## the paper's experiments at full size, figures, docs/paper.md (PAPER_ARGS=fig1_components)
+	@$(PY) -m benchmarks.paper $(PAPER_ARGS)
+	@$(PY) -m benchmarks.paper.page
+
+paper-quick: $(VENV)/.dev $(VENV)/.torch  ## the same experiments at small sizes, in build/paper-quick
+	@$(PY) -m benchmarks.paper --quick $(PAPER_ARGS)
+
+paper-full: export FASTINFLUENCE_PAPER_KEEP ?= build/paper-full
+paper-full: $(VENV)/.dev $(VENV)/.torch  ## the convolutional network's whole schedule: days; an interrupted run goes on
+	@mkdir -p "$(FASTINFLUENCE_PAPER_KEEP)"
+	@$(PY) -m benchmarks.paper.fig2_cnn_full
+
+paper-page: $(VENV)/.dev  ## write docs/paper.md again from the results
+	@$(PY) -m benchmarks.paper.page
 
 generate: $(VENV)/.dev  ## derive the shipped programs again from the table of losses
 	@$(PY) -m fastinfluence.spec.derive

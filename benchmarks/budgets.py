@@ -22,11 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import hospital_loo
 import numpy as np
 import workloads as w
 from exponents import EXPONENTS
-from hospital import load
+from hospital import WEIGHT_DECAY, load
 from limits import best, gemm_rate, interleaved, n_cpus, read_bandwidth
 from peers.peak import Peak, grown
 
@@ -131,7 +130,12 @@ def hospital() -> Row | None:
     folder = os.environ.get("FASTINFLUENCE_DATA")
     if not folder:
         return None
-    _, removed, seconds = hospital_loo.exact(load(folder))
+    table, spec = load(folder), fi.GLM("logistic", l2=WEIGHT_DECAY, fit_intercept=False)
+    infl = fi.Influence.fit(spec, table.X_train, table.y_train)
+    infl.leave_one_out(rows=[0], method="exact")  # compiled before the clock runs
+    start = time.perf_counter()
+    removed = infl.leave_one_out(method="exact")
+    seconds = time.perf_counter() - start
     worst = removed.gradient_norms.max()
     met = seconds if worst <= 1.01e-10 else np.inf  # a gradient norm that misses misses it all
     return Row(f"{seconds:.1f} s", f"gradient norms ≤ {worst:.1e}", met, at_most=30)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastinfluence as fi
-from benchmarks.paper import stopped_nets as module
+from benchmarks.networks import stopped_nets as module
 
 N, D, HIDDEN, DAMPING = 60, 3, (4, 3), 0.05
 

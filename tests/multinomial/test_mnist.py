@@ -1,30 +1,22 @@
 """Ten classes of real images at the paper's settings, at a size that takes seconds."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import fastinfluence as fi
+from benchmarks.paper import data as digits
 from fastinfluence.solvers import CG, LiSSA
 from fastinfluence.validation import Agreement
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "paper" / "mnist_multinomial.py"
+TEST_ROW = 8
 
 
 @pytest.fixture(scope="module")
 def pooled(data_folder):
     """Return 5,500 images of 7×7 pixels, each the mean of 4×4: p = 490."""
-    spec = importlib.util.spec_from_file_location("mnist_multinomial", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    data = module.load(data_folder, 5_500)
-
-    def small(X):
-        return X.reshape(-1, 7, 4, 7, 4).mean(axis=(2, 4)).reshape(-1, 49)
-
-    return small(data.X), data.y, small(data.x_test), data.y_test
+    split = digits.ten_digits(5_500).coarser(4)
+    row = slice(TEST_ROW, TEST_ROW + 1)
+    return split.X, split.y, split.X_test[row], split.y_test[row]
 
 
 def test_predicted_against_exact(pooled):

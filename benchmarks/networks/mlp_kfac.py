@@ -1,6 +1,6 @@
 """Kronecker-factored preconditioners for networks: they do not pay (docs/decisions/0009-kfac.md).
 
-    python benchmarks/paper/mlp_kfac.py [FOLDER] [--quick] [--sides 1] [--tol 1e-6] [--hidden 64,32]
+    python benchmarks/networks/mlp_kfac.py [FOLDER] [--quick] [--sides 1] [--tol 1e-6] [--hidden 64]
 
 Networks of mlp_removal.py, stopped early; right-hand sides are gradients of test losses. A line is
 one curvature and damping, an entry the CG steps of the slowest side and the processor seconds of

@@ -1,6 +1,6 @@
 """Networks stopped early: predicted removals against retraining and the proximal Bregman response.
 
-    python benchmarks/paper/mlp_removal.py [FOLDER] [--quick] [--table adult] [--epochs 5]
+    python benchmarks/networks/mlp_removal.py [FOLDER] [--quick] [--table adult] [--epochs 5]
 
 FOLDER holds adult_census.parquet and covertype_sample.parquet (default: FASTINFLUENCE_DATA). Two
 and three hidden layers, trained by momentum SGD for a few epochs, so far from any optimum (Koh &

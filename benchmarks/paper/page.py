@@ -1,0 +1,48 @@
+"""Write ``docs/paper.md``: ``page.md`` with the numbers of the results in place of its fields.
+
+    python -m benchmarks.paper.page
+
+A field such as ``{fig1_components[rows_of_same_label]}`` is a number of the result of that name, in
+the syntax of Python's format strings.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.paper import study
+from benchmarks.paper.__main__ import EXPERIMENTS
+
+TEMPLATE = study.FOLDER / "page.md"
+PAGE = study.FIGURES.with_suffix(".md")
+
+
+def minutes(seconds: dict[str, float]) -> str:
+    """Return processor and wall time in words."""
+    return f"{seconds['cpu']:,.0f} ({seconds['wall']:,.0f})"
+
+
+def values(results: Path = study.RESULTS) -> dict[str, Any]:
+    """Return what the page's fields name: each result, its time in words beside it."""
+    found = {name: study.read(name, results) for name in EXPERIMENTS}
+    times = {name: minutes(result["seconds"]["total"]) for name, result in found.items()}
+    total = {
+        clock: sum(result["seconds"]["total"][clock] for result in found.values()) / 60
+        for clock in ("cpu", "wall")
+    }
+    return found | {"time": times, "total": total}
+
+
+def text(results: Path = study.RESULTS) -> str:
+    """Return the page."""
+    return TEMPLATE.read_text(encoding="utf-8").format(**values(results))
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
