@@ -8,6 +8,7 @@ the syntax of Python's format strings.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +24,43 @@ def minutes(seconds: dict[str, float]) -> str:
     return f"{seconds['cpu']:,.0f} ({seconds['wall']:,.0f})"
 
 
+class NotRun:
+    """Stands for the numbers of an experiment that has not been run at full size."""
+
+    def __getitem__(self, _: str) -> NotRun:
+        return self
+
+    def __format__(self, _: str) -> str:
+        return "(not run)"
+
+
+def is_there(name: str, results: Path = study.RESULTS) -> bool:
+    """Return whether an experiment's full-size result is kept."""
+    return (results / f"{name}.json").exists()
+
+
 def values(results: Path = study.RESULTS) -> dict[str, Any]:
     """Return what the page's fields name: each result, its time in words beside it."""
-    found = {name: study.read(name, results) for name in EXPERIMENTS}
+    found = {name: study.read(name, results) for name in EXPERIMENTS if is_there(name, results)}
+    missing = {name: NotRun() for name in EXPERIMENTS if name not in found}
     times = {name: minutes(result["seconds"]["total"]) for name, result in found.items()}
     total = {
         clock: sum(result["seconds"]["total"][clock] for result in found.values()) / 60
         for clock in ("cpu", "wall")
     }
-    return found | {"time": times, "total": total}
+    return found | missing | {"time": times | missing, "total": total}
 
 
 def text(results: Path = study.RESULTS) -> str:
-    """Return the page."""
-    return TEMPLATE.read_text(encoding="utf-8").format(**values(results))
+    """Return the page; where a figure belongs to an experiment not run yet, that is said."""
+    page = TEMPLATE.read_text(encoding="utf-8").format(**values(results))
+    for name in EXPERIMENTS:
+        if not is_there(name, results):
+            figure = re.compile(rf"^!\[.*\]\(paper/{name}\.png\)$", re.MULTILINE)
+            page = figure.sub(
+                "*Not run at full size for this version: no numbers, no figure.*", page
+            )
+    return page
 
 
 def main() -> None:
