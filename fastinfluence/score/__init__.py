@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print JSON instead")
     machine = parser.add_argument_group("machine")
     add = machine.add_argument
-    add("--max-memory", default="2GB", metavar="SIZE", help=f"{MEMORY} (default: 2GB)")
+    add("--max-memory", metavar="SIZE", help=f"{MEMORY} (default: 2GB)")
     add("--threads", type=int, metavar="N", help="(default: all processors)")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _epilog()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastinfluence.errors import InputError
-from fastinfluence.rows.memory import COPIES, LEAST_ROWS, as_bytes, shown
+from fastinfluence.rows.memory import COPIES, DEFAULT, LEAST_ROWS, as_bytes, shown
 from fastinfluence.rows.stream_tables import ArrowTable
 from fastinfluence.sinks.plan import FEWEST_ROWS, MOST_ROWS, SCORES_PER_PART
 
@@ -57,7 +57,7 @@ def resident() -> int:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
-def room(table: ArrowTable, max_memory: int | str, threads: int, n_tests: int) -> Room:
+def room(table: ArrowTable, max_memory: int | str | None, threads: int, n_tests: int) -> Room:
     """What a limit on the whole process leaves, with as many of the threads as it has room for.
 
     ``n_tests`` scores of each training row are written to files; 0 where none are.
@@ -67,8 +67,10 @@ def room(table: ArrowTable, max_memory: int | str, threads: int, n_tests: int) -
     InputError
         If it is too little even for one thread, naming a limit that is enough.
     """
-    given = as_bytes(max_memory, "--max-memory")
     held = STEP * -(-(resident() + LATER) // STEP)
+    if max_memory is None:  # called from a process that holds much already
+        max_memory = max(DEFAULT, held + DEFAULT // 2)
+    given = as_bytes(max_memory, "--max-memory")
     least = 2 * (table.unit_bytes + COPIES * LEAST_ROWS * table.row_bytes)
     for k in range(threads, 0, -1):
         rows = _part_rows(table, given, k, n_tests)

@@ -83,7 +83,7 @@ class Options:
     quantity: str = LOSS
     top: int = 10
     threads: int | None = None
-    max_memory: int | str = "2GB"
+    max_memory: int | str | None = None
 
     def __post_init__(self) -> None:
         one_of(self.solver, SOLVERS, "--solver")
@@ -91,7 +91,8 @@ class Options:
         one_of(self.quantity, QUANTITIES, "--quantity")
         non_negative(self.damping, "--damping")
         positive_count(self.top, "--top")
-        as_bytes(self.max_memory, "--max-memory")
+        if self.max_memory is not None:
+            as_bytes(self.max_memory, "--max-memory")
         if self.l2 is not None:
             non_negative(self.l2, "--l2")
         if self.threads is not None:

@@ -62,9 +62,27 @@ def opened(
 ) -> Collector[R_co]:
     """A collector that takes blocks of scores from where they are made."""
     collector = sink.open(n_tests, n_rows, sign)
+    if not hasattr(collector, "wanted"):  # a caller's own, of the methods that it needs
+        collector = _Plain(collector)
     if backend is CPU or getattr(sink, "anywhere", False):
         return collector
     return _Fetched(collector)
+
+
+class _Plain(Collector[R_co]):
+    """A collector with ``add`` and ``result`` alone."""
+
+    def __init__(self, inner: Collector[R_co]) -> None:
+        self._inner = inner
+
+    def add(self, start: int, raw: FloatArray, shift: FloatArray, scale: FloatArray) -> None:
+        self._inner.add(start, raw, shift, scale)
+
+    def result(self) -> R_co:
+        return self._inner.result()
+
+    def merge(self, other: Self) -> None:
+        self._inner.merge(other._inner)
 
 
 class _Fetched(Collector[R_co]):
