@@ -52,15 +52,22 @@ def values(results: Path = study.RESULTS) -> dict[str, Any]:
 
 
 def text(results: Path = study.RESULTS) -> str:
-    """Return the page; where a figure belongs to an experiment not run yet, that is said."""
-    page = TEMPLATE.read_text(encoding="utf-8").format(**values(results))
+    """Return the page; a section whose experiment has not been run says that and nothing else."""
+    template = TEMPLATE.read_text(encoding="utf-8")
     for name in EXPERIMENTS:
         if not is_there(name, results):
-            figure = re.compile(rf"^!\[.*\]\(paper/{name}\.png\)$", re.MULTILINE)
-            page = figure.sub(
-                "*Not run at full size for this version: no numbers, no figure.*", page
-            )
-    return page
+            template = without_section(template, name)
+    return template.format(**values(results))
+
+
+def without_section(template: str, name: str) -> str:
+    """Return the page without what it says of one experiment below its heading."""
+    sections = re.split(r"(?m)^(?=## )", template)
+    figure = f"(paper/{name}.png)"
+    told = f"*Not run at full size for this version: `make paper PAPER_ARGS={name}` runs it.*\n\n"
+    return "".join(
+        part.partition("\n")[0] + "\n\n" + told if figure in part else part for part in sections
+    )
 
 
 def main() -> None:

@@ -149,6 +149,15 @@ def test_the_page_is_what_the_results_give():
     )
 
 
+def test_nothing_is_told_of_an_experiment_that_was_not_run():
+    template = page.TEMPLATE.read_text(encoding="utf-8")
+    cut = page.without_section(template, "fig5_attack")
+    assert "All 274 held-out flowers were tried" in template
+    assert "All 274 held-out flowers were tried" not in cut
+    assert "PAPER_ARGS=fig5_attack" in cut
+    assert "## Section 5.3" in cut
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_full_results_and_a_small_figure_are_there(name):
     skip_if_not_run(name)
