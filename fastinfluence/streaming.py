@@ -15,11 +15,11 @@ from fastinfluence.placement import DEVICES
 from fastinfluence.problem import Problem, Spec
 from fastinfluence.progress import Progress, silent
 from fastinfluence.rows.base import Block, Rows, available_threads
-from fastinfluence.rows.columnar import held
+from fastinfluence.rows.columnar import HeldRows
 from fastinfluence.rows.columns import PerRow
+from fastinfluence.rows.dense import DenseFeatures
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.gathered import column
-from fastinfluence.rows.sources import as_rows
 from fastinfluence.rows.stream import StreamRows
 from fastinfluence.rows.stream_tables import StreamTable
 from fastinfluence.spec.oracle import Oracle
@@ -86,11 +86,12 @@ def stream_of(problem: Problem) -> StreamRows | None:
 def template(problem: Problem) -> Problem:
     """What the problems of all blocks have in common: no penalty, and the weight of the whole."""
     spec: Any = problem.spec
-    nobody = np.zeros(0)
+    rows, nobody = problem.rows, np.zeros(0)
+    none = DenseFeatures(np.zeros((0, rows.n_features), dtype=rows.dtype))
     return replace(
         problem,
         spec=replace(spec, l2=0.0),
-        rows=as_rows(np.zeros((1, problem.rows.n_features))),
+        rows=cast("Rows", HeldRows(none, rows.dtype, rows.density)),
         y=nobody,
         w=nobody,
         offset=None,
@@ -104,7 +105,7 @@ def of_block(common: Problem, block: Block) -> Problem:
     """One block's rows as a problem of their own; sums over blocks are those of the whole."""
     values = block.values
     assert values is not None, "a block of a streamed table brings its values"
-    rows = held(block.X, common.rows.dtype, common.rows.density)
+    rows = cast("Rows", HeldRows(block.X, common.rows.dtype, common.rows.density))
     return replace(
         common, rows=rows, y=values.y, w=values.w, offset=values.offset, first_row=block.start
     )
@@ -116,7 +117,7 @@ def sampled(problem: Problem, most: int) -> Problem:
     if stream is None:
         return problem
     block = stream.gather(np.arange(min(most, stream.n_rows, max(1, stream.most_rows))))
-    return replace(of_block(problem, block), first_row=0)
+    return of_block(problem, block)
 
 
 def block_weights(problem: Problem, block: Block) -> FloatArray:
@@ -126,8 +127,12 @@ def block_weights(problem: Problem, block: Block) -> FloatArray:
 
 def with_replaced(problem: Problem, rows: IntArray, X: Features, y: FloatArray | None) -> Problem:
     """A streamed problem with others in the place of some distinct rows."""
-    changed = cast("StreamRows", problem.rows).replaced(rows, X, y)
-    return replace(problem, rows=cast("Rows", changed), **_columns(changed))
+    return _on(problem, cast("StreamRows", problem.rows).replaced(rows, X, y))
+
+
+def _on(problem: Problem, rows: StreamRows) -> Problem:
+    """The same problem on rows that differ."""
+    return replace(problem, rows=cast("Rows", rows), **_columns(rows))
 
 
 def reserve(problem: Problem, n_bytes: int, what: str) -> None:
@@ -141,8 +146,7 @@ def without_weight(problem: Problem, rows: IntArray) -> Problem:
     """The same problem with the rows' weights set to zero."""
     stream = stream_of(problem)
     if stream is not None:
-        silenced = stream.silence(rows)
-        return replace(problem, rows=cast("Rows", silenced), **_columns(silenced))
+        return _on(problem, stream.silence(rows))
     w = problem.w.copy()
     w[rows] = 0.0
     return replace(problem, w=w)

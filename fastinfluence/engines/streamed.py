@@ -44,18 +44,13 @@ class Local(NamedTuple):
     """Makes the engine of one block; small, and without the table, so that it can travel."""
 
     kind: type[Any]
-    common: Problem
+    problem: Problem  # what the blocks' problems have in common
     theta: FloatArray
     curvature: str
 
-    @property
-    def problem(self) -> Problem:
-        """What the blocks' problems have in common."""
-        return self.common
-
     def engine(self, block: Block) -> Any:
         """The block's rows linearised at theta, without a penalty."""
-        return self.kind(of_block(self.common, block), self.theta, self.curvature)
+        return self.kind(of_block(self.problem, block), self.theta, self.curvature)
 
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastinfluence.kernels.cpu import columns as kernels
 from fastinfluence.kernels.cpu import scores
-from fastinfluence.rows.base import Block, Rows, fingerprint_of
+from fastinfluence.rows.base import Block, fingerprint_of
 from fastinfluence.rows.dense import DenseFeatures
 from fastinfluence.rows.features import Features
 from fastinfluence.types import FloatArray, IntArray
@@ -200,8 +200,3 @@ class HeldRows:
         if isinstance(rows, slice) and rows == slice(None):
             return self._X
         return self._X[rows]
-
-
-def held(X: Features, dtype: np.dtype[np.floating], density: float) -> Rows:
-    """A block's rows as a table of their own."""
-    return HeldRows(X, dtype, density)

@@ -64,14 +64,10 @@ class PerRow(NDArrayOperatorsMixin):
             return self[rows[0]][(slice(None), *rows[1:])]
         if isinstance(rows, slice):
             return self.of(self.rows.gather(rows))
-        at: IntArray = self._positions(np.asarray(rows))
+        given = np.asarray(rows)
+        at: IntArray = np.flatnonzero(given) if given.dtype == bool else given.astype(np.intp)
         found = self.of(self.rows.gather(at.ravel()))
         return found.reshape(at.shape + self.shape[1:])
-
-    def _positions(self, rows: Array) -> IntArray:
-        """Row numbers from 0 on, of a mask or of numbers that may count from the end."""
-        at = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp, copy=False)
-        return np.where(at < 0, at + len(self), at)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """The whole array, from one pass over the rows."""

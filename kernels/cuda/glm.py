@@ -157,5 +157,5 @@ def _hvp(X: Array, scale: Array, V: Array, out: Array) -> None:
         blocks = covering(n, cut.block_rows, at_most=at_once)
         work = empty(blocks, sides * p)
         args = (X, scale, V, work, n, d, p)
-        launch("hvp_rows", blocks, args, threads=cut.threads, **cut.macros)
+        launch("hvp_rows", blocks, args, threads=cut.threads, text=None, **cut.macros)
     add_partials(work, out)
