@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
 import fastinfluence as fi
+from fastinfluence import errors, plots
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 QUESTIONS = (DOCS / "which_call.md").read_text(encoding="utf-8")
@@ -39,3 +41,20 @@ def test_what_the_page_names_exists():
 def test_a_name_that_is_missing_is_seen():
     assert named("`infl.fit(x)`, `fi.Influence.load`", "infl") == {"fit"}
     assert named("xinfl.fit", "infl") == set()
+
+
+REFERENCE = (DOCS / "api.md").read_text(encoding="utf-8")
+DIRECTIVE = re.compile(r"^\.\. auto(?:class|function):: (\S+)$", re.MULTILINE)
+
+
+def test_the_reference_has_every_public_name_and_none_twice():
+    directives = DIRECTIVE.findall(REFERENCE)
+    assert len(directives) == len(set(directives))
+    last = [name.rpartition(".")[2] for name in directives]
+    drawn = {name for name in plots.__all__ if name.islower()}  # the others are colours and words
+    own = {name for name in fi.__all__ if not inspect.ismodule(getattr(fi, name))}
+    own -= set(dir(errors))  # a module of its own below
+    assert "automodule:: fastinfluence.errors" in REFERENCE
+    assert "automodule:: fastinfluence.targets" in REFERENCE
+    wanted = own | drawn | set(fi.solvers.__all__) | set(fi.rows.__all__)
+    assert wanted - set(last) == set()

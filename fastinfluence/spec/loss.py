@@ -33,6 +33,8 @@ class Loss:
     mean : str, optional
         Expected y given f, in ``f`` and the parameters; gives ``output="mean"`` and Fisher
         information.
+    family, link, line_data
+        Of a loss of the library's own tables, which set them.
 
     Raises
     ------
