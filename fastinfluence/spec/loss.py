@@ -128,7 +128,21 @@ class Loss:
         return numba_source(self.program, tuple(self.program.outputs))
 
     def evaluate(self, f: Any, y: Any, *outputs: str) -> tuple[NDArray[Any], ...]:
-        """Outputs such as ``"value", "d1", "d2"`` at every f (n,) or (n, k), y (n,)."""
+        """The loss and its derivatives, row by row.
+
+        Parameters
+        ----------
+        f : array_like, shape (n,) or (n, k)
+            Raw predictions.
+        y : array_like, shape (n,)
+            Labels as the loss encodes them.
+        *outputs : str
+            Such as ``"value", "d1", "d2"`` (by f), ``"mean"``; ``"value"`` by default.
+
+        Returns
+        -------
+        tuple of ndarray, each shaped like f
+        """
         from fastinfluence.kernels.cpu.pointwise import evaluate
 
         return evaluate(self.program, self.param_values, f, y, outputs or ("value",))
