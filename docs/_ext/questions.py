@@ -131,6 +131,7 @@ def _by_solver(spec: Any, classes: int = 2) -> Callable[[Any], Asked]:
 
 GLMS = (
     "influence/test_scores",
+    "influence/test_operator",
     "diagnostics",
     "removal",
     "subsets/test_amip",
@@ -153,9 +154,9 @@ MODELS: dict[str, Kind] = {
     ),
     "`MLP`": Kind(
         _by_solver(fi.MLP(hidden=(2,), activation="tanh", loss="logistic", l2=0.05)),
-        ("mlp/test_scores", "mlp", "functions", "persistence/test_round"),
+        ("mlp/test_scores", "mlp", "functions/test_targets", "persistence/test_round"),
     ),
-    "`Oracle`": Kind(of_oracle, ("oracle/test_oracle", "oracle", "functions")),
+    "`Oracle`": Kind(of_oracle, ("oracle/test_oracle", "oracle", "functions/test_oracle_targets")),
 }
 STORAGES: dict[str, Kind] = {
     "sparse": Kind(of_sparse, ("rows/test_sparse_is_dense", "rows/test_sparse")),

@@ -12,15 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from questions import (
-    DEVICE,
-    MODELS,
-    QUESTIONS,
-    SOLVERS,
-    STORAGES,
-    answer,
-    solved,
-)
+from questions import DEVICE, MODELS, QUESTIONS, SOLVERS, STORAGES, answer, solved
 
 TESTS = Path(__file__).resolve().parents[2] / "tests"
 EVERY = "test_support.py"
