@@ -58,3 +58,24 @@ def test_the_reference_has_every_public_name_and_none_twice():
     assert "automodule:: fastinfluence.targets" in REFERENCE
     wanted = own | drawn | set(fi.solvers.__all__) | set(fi.rows.__all__)
     assert wanted - set(last) == set()
+
+
+def quoted(page: str) -> list[str]:
+    """The messages that a page's table of warnings and errors quotes, piece by piece."""
+    table = page.partition("| it says |")[2].partition("\n\n")[0]
+    messages = re.findall(r"\*([^*|]+)\*", table)
+    return [piece.strip() for message in messages for piece in message.split("…")]
+
+
+def library_text() -> str:
+    """Every string of the library, those that go on in the next line made whole."""
+    folder = Path(fi.__file__).parent
+    text = "\n".join(file.read_text(encoding="utf-8") for file in folder.rglob("*.py"))
+    return re.sub(r'"\n\s*f?"', "", text)
+
+
+def test_the_messages_that_are_explained_are_the_librarys():
+    pieces = [piece for piece in quoted((DOCS / "solvers.md").read_text("utf-8")) if piece]
+    assert len(pieces) > 10
+    text = library_text()
+    assert [piece for piece in pieces if piece not in text] == []
