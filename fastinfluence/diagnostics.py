@@ -32,7 +32,8 @@ class Diagnostics:
 
     Every array has one entry per row, shape (n,), except ``dfbeta`` and ``dfbetas`` (n, p),
     which are computed when asked for. Leverages are observed (l″ as it is) or, with
-    ``curvature="fisher"``, expected as in R.
+    ``curvature="fisher"``, expected as in R. Made by :meth:`fastinfluence.Influence.diagnostics`,
+    which hands over its engine and progress.
 
     Attributes
     ----------
@@ -175,7 +176,23 @@ class Diagnostics:
         }
 
     def flagged(self, name: str) -> BoolArray:
-        """Rows beyond the customary threshold of one diagnostic, shape (n,)."""
+        """Rows beyond the customary threshold of one diagnostic, shape (n,).
+
+        Parameters
+        ----------
+        name : str
+            A key of ``thresholds``.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            Of ``dfbetas``: beyond it in any parameter.
+
+        Raises
+        ------
+        InputError
+            For a name without a threshold.
+        """
         if name not in self.thresholds:
             known = ", ".join(self.thresholds)
             raise InputError(f"no threshold is known for {name!r}: use one of {known}")
@@ -188,13 +205,50 @@ class Diagnostics:
         return self._engine.problem.labels
 
     def plot(self, name: str = "cooks_distance", labelled: int = 5, ax: Axes | None = None) -> Axes:
-        """One diagnostic of every row with its customary threshold; needs matplotlib."""
+        """One diagnostic of every row with its customary threshold.
+
+        Parameters
+        ----------
+        name : str, default "cooks_distance"
+        labelled : int, default 5
+            How many of the largest are named.
+        ax : Axes, optional
+            Of matplotlib; a new one by default.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        InputError
+            For a name without a threshold.
+        UnsupportedError
+            If matplotlib is not installed.
+        """
         from fastinfluence.plots import index_plot
 
         return index_plot(self, name, labelled, ax)
 
     def plot_leverage(self, labelled: int = 5, ax: Axes | None = None) -> Axes:
-        """Leverage against residual, with contours of Cook's distance; needs matplotlib."""
+        """Leverage against residual, with contours of Cook's distance.
+
+        Parameters
+        ----------
+        labelled : int, default 5
+            How many of the largest Cook's distances are named.
+        ax : Axes, optional
+            Of matplotlib; a new one by default.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        UnsupportedError
+            If matplotlib is not installed.
+        """
         from fastinfluence.plots import leverage_against_residual
 
         return leverage_against_residual(self, labelled, ax)
@@ -202,7 +256,10 @@ class Diagnostics:
     def to_frame(self) -> Any:
         """All of it as a data frame with the caller's row labels and column names.
 
-        The library of the training table (pandas, polars), or pandas.
+        Returns
+        -------
+        data frame, n rows
+            Of the library of the training table (pandas, polars), or of pandas.
         """
         problem = self._engine.problem
         columns = {name: getattr(self, name) for name in _COLUMNS}

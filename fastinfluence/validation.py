@@ -35,7 +35,17 @@ class Agreement:
 
     @classmethod
     def of(cls, predicted: FloatArray, actual: FloatArray) -> Agreement:
-        """Compare two arrays of the same shape, ignoring removals without an optimum."""
+        """Compare two arrays of the same shape, ignoring removals without an optimum.
+
+        Parameters
+        ----------
+        predicted, actual : ndarray
+
+        Returns
+        -------
+        Agreement
+            NaN where nothing is left to compare.
+        """
         known = np.isfinite(actual) & np.isfinite(predicted)
         a, b = predicted[known].ravel(), actual[known].ravel()
         if not len(a):
@@ -115,7 +125,22 @@ class Validation:
         return Agreement.of(self.predicted[self.n_random :], self.actual[self.n_random :])
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Predicted against actual as a scatter plot; needs matplotlib."""
+        """Predicted against actual as a scatter plot.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Of matplotlib; a new one by default.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        UnsupportedError
+            If matplotlib is not installed.
+        """
         from fastinfluence.plots import predicted_against_actual
 
         return predicted_against_actual(self, ax)

@@ -1,13 +1,17 @@
 """Directives that write the library's own tables into the pages, so that no hand keeps them.
 
 `losses-table`, `families-table`, `estimators-table`, `objectives-table`, `statsmodels-table`,
-`links-table`: each is a function that returns the lines of a Markdown table.
+`links-table`: each is a function that returns the rows of a Markdown table. `supported-models`,
+`supported-rows`, `supported-solvers` are found out by asking (`support.py`); what was refused is
+told below them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
+import support
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
@@ -83,15 +87,29 @@ TABLES = {
 }
 
 
+PAGES = {
+    "supported-models": support.models,
+    "supported-rows": support.rows,
+    "supported-solvers": support.solvers,
+}
+
+
 class TableDirective(SphinxDirective):
     """Parse the Markdown of one table where the directive stands."""
 
-    rows: Callable[[], Iterator[tuple[str, ...]]]
+    lines: Callable[[], list[str]]
 
     def run(self) -> list[nodes.Node]:
         holder = nodes.container()
-        self.state.nested_parse(StringList(markdown(type(self).rows()), "table"), 0, holder)
+        self.state.nested_parse(StringList(type(self).lines(), "table"), 0, holder)
         return holder.children
+
+
+def with_refusals(make: Callable[[], support.Page]) -> list[str]:
+    """Return the lines of a table of attempts, and below it what was refused."""
+    page = make()
+    told = list(page.told())
+    return [*markdown(page.rows), "", *told]
 
 
 def markdown(rows: Iterable[tuple[str, ...]]) -> list[str]:
@@ -119,8 +137,14 @@ def _param(param: Param) -> str:
     return f"`{param.name}`{default} in {param.range}"
 
 
+def _table(rows: Callable[[], Iterator[tuple[str, ...]]]) -> list[str]:
+    return markdown(rows())
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
-    for name, rows in TABLES.items():
-        app.add_directive(name, type(name, (TableDirective,), {"rows": staticmethod(rows)}))
+    made = {name: partial(_table, rows) for name, rows in TABLES.items()}
+    made |= {name: partial(with_refusals, page) for name, page in PAGES.items()}
+    for name, lines in made.items():
+        app.add_directive(name, type(name, (TableDirective,), {"lines": staticmethod(lines)}))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -63,7 +63,12 @@ class Options:
     seed: int = 0
 
     def arguments(self) -> list[str]:
-        """What the shell's commands are told for the same choices."""
+        """What the shell's commands are told for the same choices.
+
+        Returns
+        -------
+        list of str
+        """
         found = ["--target", self.target]
         for name in ("drop", "category"):
             for column in getattr(self, name):

@@ -68,7 +68,10 @@ class Audit:
     def quality(self) -> dict[str, float]:
         """How well held-out rows are predicted.
 
-        ``accuracy`` beside ``larger_class``, the accuracy of always guessing it, or ``r2``.
+        Returns
+        -------
+        dict of str to float
+            ``accuracy`` beside ``larger_class``, the accuracy of always guessing it, or ``r2``.
         """
         y, held_out = self.target.y, self.scores.held_out
         if self.target.task == "classify":
@@ -81,11 +84,31 @@ class Audit:
         return {"r2": 1.0 - float(np.mean(misfit**2))}
 
     def most_suspicious(self, k: int) -> IntArray:
-        """The k scored rows of largest self-influence, as places in the scores."""
+        """The k scored rows of largest self-influence.
+
+        Parameters
+        ----------
+        k : int
+
+        Returns
+        -------
+        ndarray of int, shape (k,)
+            Places in the scores; ``target.rows`` gives their rows in the table.
+        """
         return np.argsort(-self.scores.self_influence, kind="stable")[:k]
 
     def most_harmful(self, k: int) -> IntArray:
-        """At most k scored rows of largest harm, those that do harm only."""
+        """At most k scored rows of largest harm, those that do harm only.
+
+        Parameters
+        ----------
+        k : int
+
+        Returns
+        -------
+        ndarray of int
+            Places in the scores, as in :meth:`most_suspicious`.
+        """
         order = np.argsort(-self.scores.harm, kind="stable")[:k]
         return order[self.scores.harm[order] > 0]
 
@@ -122,6 +145,10 @@ class Audit:
         """Name in the ranked table of each column of ``MEANING``.
 
         A name that the table already has gets the prefix ``audit_``, except the target's own.
+
+        Returns
+        -------
+        dict of str to str
         """
         taken = set(self.table.column_names) - ({"target"} & {self.target.name})
         return {name: free_name(name, taken) for name in MEANING}
@@ -130,6 +157,10 @@ class Audit:
         """The whole table with its scores, largest self-influence first.
 
         Rows without a target come last, their scores empty.
+
+        Returns
+        -------
+        pyarrow.Table
         """
         order = self.most_suspicious(len(self.target.rows))
         rest = np.setdiff1d(np.arange(self.table.num_rows), self.target.rows)

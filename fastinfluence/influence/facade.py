@@ -10,6 +10,7 @@ from fastinfluence.errors import FastInfluenceWarning, InputError
 from fastinfluence.fit import FitStatus, minimize
 from fastinfluence.influence.account import Report, make_report
 from fastinfluence.influence.base import Settings
+from fastinfluence.influence.functions import Functions
 from fastinfluence.influence.replacements import Replacements
 from fastinfluence.influence.saving import Saving
 from fastinfluence.influence.sources import Sources
@@ -27,7 +28,7 @@ from fastinfluence.streaming import build
 from fastinfluence.types import FloatArray
 
 
-class Influence(Statistics, Subsets, Replacements, Sources, Saving):
+class Influence(Statistics, Subsets, Replacements, Functions, Sources, Saving):
     """Influence of training rows on a fitted model (Koh & Liang 2017).
 
     Never fits: ``theta`` is taken as it is. Use :meth:`fit` to fit, :meth:`from_estimator` for
@@ -133,8 +134,10 @@ class Influence(Statistics, Subsets, Replacements, Sources, Saving):
     ) -> Self:
         """Minimise the objective, then wrap the optimum.
 
-        Parameters are those of :class:`Influence`, and
-
+        Parameters
+        ----------
+        spec, X, y, sample_weight, offset, solver, damping, curvature, device, n_threads, progress
+            As in :class:`Influence`.
         tol : float, default 1e-9
             Stop when ‖∇R‖ ≤ tol and max_j |(H⁻¹∇R)_j| ≤ tol·(1 + ‖theta‖∞).
             ``infl.fit_status`` says so where rounding forbids the first.
@@ -144,8 +147,15 @@ class Influence(Statistics, Subsets, Replacements, Sources, Saving):
         seed : int, optional
             Of an MLP's random weights; 0 by default.
 
+        Returns
+        -------
+        Influence
+            Its ``fit_status`` says how the fit ended.
+
         Raises
         ------
+        InputError
+            As :class:`Influence`.
         NoOptimumError
             If no finite optimum exists (separable data, an empty category). An MLP never raises
             it: where no stationary point is reached, a warning and ``fit_status`` say so.
@@ -163,7 +173,22 @@ class Influence(Statistics, Subsets, Replacements, Sources, Saving):
         return cls._of(problem, best, settings, status)
 
     def polish(self, tol: float = 1e-9) -> Self:
-        """A new Influence at the optimum, by Newton's method from this theta."""
+        """A new Influence at the optimum, by Newton's method from this theta.
+
+        Parameters
+        ----------
+        tol : float, default 1e-9
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        Influence
+
+        Raises
+        ------
+        NoOptimumError
+            If no finite optimum exists.
+        """
         solver = self._settings.solver
         chosen = None if isinstance(solver, str) else solver
         theta, status = minimize(
@@ -173,7 +198,13 @@ class Influence(Statistics, Subsets, Replacements, Sources, Saving):
         return type(self)._of(self._problem, theta, self._settings, status, self._refit)
 
     def report(self) -> Report:
-        """Solver and why, conditioning, warnings, and a refit of ten rows where that is cheap."""
+        """Solver and why, conditioning, warnings, and a refit of ten rows where that is cheap.
+
+        Returns
+        -------
+        Report
+            Print it, or write a page by ``.to_html(path)``.
+        """
         return make_report(self)
 
 

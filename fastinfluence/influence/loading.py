@@ -58,6 +58,10 @@ def load(
         Compare fingerprints of the data with the saved ones, which takes a pass over the rows.
         False compares the number of rows, the columns and their names alone.
 
+    Returns
+    -------
+    Influence
+
     Raises
     ------
     InputError

@@ -36,6 +36,17 @@ class Removals(Scores):
         -------
         Removal
             ``.theta`` (k, p), ``.on_loss(X_test, y_test)`` (t, k): new minus old.
+
+        Raises
+        ------
+        InputError
+            If a row is none of the n, or removing it leaves no weight.
+        NoOptimumError
+            If ``method="exact"`` and there is no optimum to start from.
+        SolverError
+            If first order needs a solution that did not converge.
+        UnsupportedError
+            If ``method="refit"`` and there is no training procedure.
         """
         return self._leave_out(RemovalSets.single(rows, self.n_rows), method, tol)
 
@@ -51,6 +62,18 @@ class Removals(Scores):
             the rows of each group.
         method, tol
             As in :meth:`leave_one_out`; "influence" is the sum of single-row removals.
+
+        Returns
+        -------
+        Removal
+            One entry per group; new minus old.
+
+        Raises
+        ------
+        InputError
+            For labels of another length, a missing one, or a group whose removal leaves no weight.
+        NoOptimumError, SolverError, UnsupportedError
+            As in :meth:`leave_one_out`.
         """
         return self._leave_out(RemovalSets.groups(groups, self.n_rows), method, tol)
 
@@ -81,9 +104,16 @@ class Removals(Scores):
 
         Parameters
         ----------
+        X_test : array_like, shape (t, d)
+        y_test : array_like, shape (t,)
         rows : int or array_like of int, default 50
             How many rows (half random, half largest |predicted|), or which.
         method : {"exact", "newton", "refit"}
+            How the truth is computed, as in :meth:`leave_one_out`.
+        offset_test : array_like, shape (t,), optional
+            Required where the model was trained with an offset.
+        seed : int, default 0
+            Of the random half.
 
         Returns
         -------
@@ -91,6 +121,13 @@ class Removals(Scores):
             ``.pearson``, ``.slope``, ``.max_abs_error``, each also for ``.random`` and
             ``.extreme`` rows; ``.predicted``, ``.actual`` (k,): change of the test loss summed
             over the test rows; ``.plot()``.
+
+        Raises
+        ------
+        InputError
+            For wrong test rows, or fewer than two rows.
+        NoOptimumError, UnsupportedError
+            As in :meth:`leave_one_out`.
         """
         one_of(method, METHODS[1:], "method")
         scores = self.on_loss(X_test, y_test, out=Total(), offset_test=offset_test)

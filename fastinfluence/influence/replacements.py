@@ -66,6 +66,20 @@ class Replacements(Scores):
             is then by that input, shape (t, k, ...).
         offset_test : array_like, shape (t,), optional
             Required where the model was trained with an offset.
+
+        Returns
+        -------
+        ndarray, shape (t, k, d); (t, k) by the label; (t, k, ...) through ``vjp``
+            Unit of the loss per unit of what changes.
+
+        Raises
+        ------
+        InputError
+            For test rows of another width, NaN or infinity, unknown labels, a missing offset.
+            If a row is none of the n, or ``vjp`` is not linear or returns other shapes.
+        UnsupportedError
+            If an oracle has no ``mixed_vjp``; by the label, for models of several predictions a
+            row, networks and oracles.
         """
         one_of(wrt, ("X", "y"), "wrt")
         chosen = checked_rows(rows, self.n_rows)
@@ -114,10 +128,20 @@ class Replacements(Scores):
         tol : float, default 1e-10
             ‖∇R‖ of each exact optimum.
 
+        Returns
+        -------
+        ndarray, shape (t, k)
+            In the unit of the loss, new minus old.
+
         Raises
         ------
+        InputError
+            For test rows of another width, NaN or infinity, unknown labels, a missing offset.
+            If the new rows do not fit ``rows``, or lie outside the loss's domain.
         NoOptimumError
             If a replacement leaves no finite optimum.
+        UnsupportedError
+            If an oracle's rows are to be replaced exactly.
         """
         one_of(method, METHODS, "method")
         positive(tol, "tol")

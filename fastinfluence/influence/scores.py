@@ -23,7 +23,6 @@ from fastinfluence.scoring import (
 from fastinfluence.sinks import Matrix, Sink, Total
 from fastinfluence.solvers import Solution
 from fastinfluence.solvers.carried import there
-from fastinfluence.targets.base import Target, are_targets, checked_target
 from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
@@ -45,7 +44,12 @@ class Scores(InfluenceBase):
         Returns
         -------
         Solution
-            ``.x`` has shape (p, t).
+            ``.x`` has shape (p, t); errors and status have one entry per column.
+
+        Raises
+        ------
+        InputError
+            For another shape, NaN or infinity.
         """
         p = self._engine.n_params
         sides = self._here(V, "V")
@@ -59,8 +63,22 @@ class Scores(InfluenceBase):
     def on_params(self, rows: Any, effect: Effect = "removal") -> FloatArray:
         """Influence of each row on theta, shape (k, p).
 
-        ``"removal"``: the predicted theta₋ᵢ − theta, (w_i/W)·H⁻¹g_i. ``"upweight"``: −H⁻¹g_i
-        (I_up,params, eq. 1).
+        Parameters
+        ----------
+        rows : array_like of int, shape (k,)
+            Training rows.
+        effect : {"removal", "upweight"}
+            The predicted theta₋ᵢ − theta, (w_i/W)·H⁻¹g_i; or −H⁻¹g_i (I_up,params, eq. 1).
+
+        Returns
+        -------
+        ndarray, shape (k, p)
+            In the units of theta, and in its order.
+
+        Raises
+        ------
+        InputError
+            If a row is none of the n.
         """
         engine = self._passes
         chosen: IntArray = engine.problem.backend.array(checked_rows(rows, self.n_rows))
@@ -111,6 +129,16 @@ class Scores(InfluenceBase):
             files (:class:`ParquetScores`).
         offset_test : array_like, shape (t,), optional
             Required where the model was trained with an offset.
+
+        Returns
+        -------
+        ndarray, shape (t, n), or what ``out`` makes of it
+            In the unit of the loss. By removal positive: the row was helpful.
+
+        Raises
+        ------
+        InputError
+            For test rows of another width, NaN or infinity, unknown labels, a missing offset.
         """
         test = self._passes.problem.test_rows(X_test, y_test, offset_test)
         if test.y is None:
@@ -129,73 +157,32 @@ class Scores(InfluenceBase):
     ) -> Any:
         """Influence of every training row on every test prediction, shape (t, n).
 
-        ``output="raw"`` is the linear predictor f, ``"mean"`` the mean or probability. With K
-        classes the last axis counts them: (t, n, K), and so it does in what ``out`` returns.
+        Parameters
+        ----------
+        X_test : array_like, shape (t, d)
+        output : {"raw", "mean"}
+            The linear predictor f, or the mean or probability.
+        effect, out, offset_test
+            As in :meth:`on_loss`.
+
+        Returns
+        -------
+        ndarray, shape (t, n), or what ``out`` makes of it
+            In the unit of the prediction; by removal positive: it rises without the row. With K
+            classes the last axis counts them: (t, n, K), and so it does in what ``out`` returns.
+
+        Raises
+        ------
+        InputError
+            For test rows of another width, NaN or infinity, a missing offset.
+        UnsupportedError
+            If ``output="mean"`` and the loss has no mean.
         """
         one_of(output, OUTPUTS, "output")
         test = self._passes.problem.test_rows(X_test, None, offset_test)
         gradients = self._passes.prediction_gradients(test, output)
         K = self._problem.n_outputs
         return self._home(self._score("on_prediction", gradients, effect, out, K=K), X_test)
-
-    @asks
-    def on_function(
-        self,
-        gradient: Any,
-        direct: Any = None,
-        effect: Effect = "removal",
-        out: Sink[Any] | None = None,
-    ) -> Any:
-        """Influence of every training row on any functions of theta, shape (t, n).
-
-        Parameters
-        ----------
-        gradient : array_like, shape (t, p) or (p,), a target of ``fi.targets``, or several
-            Gradient of each function at theta; or what makes it, ``fi.targets.auc(X_test,
-            y_test)`` for one, or a list of t targets. A single one gives (1, n).
-        direct : array_like, shape (t, n), optional
-            Derivative of each function with respect to each sample weight at fixed theta. A
-            target brings its own.
-        """
-        if are_targets(gradient):
-            if direct is not None:
-                raise InputError("a target brings its own direct: leave it out")
-            gradients, through = self._of_targets(gradient)
-            return self._home(self._score("on_function", gradients, effect, out, through))
-        p = self._engine.n_params
-        gradients = np.atleast_2d(self._here(gradient, "gradient"))
-        if gradients.ndim != 2 or gradients.shape[1] != p:
-            raise InputError(
-                f"gradient has shape {np.shape(gradient)} but the model has p = {p}: give (t, p)"
-            )
-        through = None
-        if direct is not None:
-            through = np.atleast_2d(self._here(direct, "direct"))
-            wanted = (len(gradients), self.n_rows)
-            if through.shape != wanted:
-                raise InputError(
-                    f"direct must have shape {wanted}, one derivative per function "
-                    f"and training row; it has shape {np.shape(direct)}"
-                )
-        scores = self._score("on_function", gradients, effect, out, through)
-        return self._home(scores, gradient)
-
-    def value(self, target: Target) -> float:
-        """The number that a target of ``fi.targets`` is for this model; NaN if undetermined."""
-        quantity = checked_target(target).bind(self._engine)
-        if quantity.values is not None:  # without the gradient, which nobody asked for
-            return float(quantity.values(np.ascontiguousarray(self.theta[:, None]))[0])
-        return quantity.linearize(self._engine).value
-
-    def _of_targets(self, given: Any) -> tuple[FloatArray, FloatArray | None]:
-        """Gradients (t, p) and, where one of the targets holds the weights, direct (t, n)."""
-        targets = given if isinstance(given, (list, tuple)) else [given]
-        found = [checked_target(one).bind(self._engine).linearize(self._engine) for one in targets]
-        gradients = np.stack([one.gradient for one in found])
-        if all(one.direct is None for one in found):
-            return gradients, None
-        nothing = np.zeros(self.n_rows)
-        return gradients, np.stack([nothing if one.direct is None else one.direct for one in found])
 
     @overload
     def self_influence(
@@ -235,6 +222,11 @@ class Scores(InfluenceBase):
         out : None, fi.TopK(k) or fi.ParquetSink(path)
             An array by default; a :class:`TopKResult` of one test quantity (t = 1), or files
             (:class:`ParquetScores`). Not with a sketch, which holds all rows in memory.
+
+        Returns
+        -------
+        ndarray, shape (n,), SketchedScores, or what ``out`` makes of it
+            In the unit of the loss.
 
         Raises
         ------

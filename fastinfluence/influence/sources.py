@@ -70,8 +70,15 @@ class Sources(InfluenceBase):
             For kernel machines: how many features stand for the kernel. Exact for tables of up
             to as many rows; a Nyström approximation beyond, which the report then says.
 
+        Returns
+        -------
+        Influence
+            At the estimator's own parameters, in the layout of ``.spec``.
+
         Raises
         ------
+        InputError
+            For other rows or columns than it was fitted on, as far as that can be seen.
         UnsupportedError
             Naming the estimator or the option that is not supported, and what to do.
         """
@@ -145,6 +152,10 @@ class Sources(InfluenceBase):
             Most rows in one pass.
         solver, damping, curvature, progress
             As in :class:`Influence`.
+
+        Returns
+        -------
+        Influence
 
         Raises
         ------

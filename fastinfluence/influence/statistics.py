@@ -25,7 +25,19 @@ class Statistics(Removals):
         """Leverage, Cook's distance, DFBETAS, DFFITS, studentised residuals of every row.
 
         By blocks of rows, from one factor: no refits, no n×n matrix. Undamped, with this
-        object's ``curvature`` ("fisher" for R's expected weights).
+        object's ``curvature`` ("fisher" for R's expected weights). Formulas: Cook (1977),
+        Pregibon (1981), Belsley, Kuh & Welsch (1980); the guide has them.
+
+        Returns
+        -------
+        Diagnostics
+            Arrays (n,), ``.dfbeta`` and ``.dfbetas`` (n, p): full minus deleted, the opposite
+            sign of a removal.
+
+        Raises
+        ------
+        UnsupportedError
+            For models of several predictions a row, networks and oracles, and on a cluster.
         """
         engine = single_output(self._engine, "diagnostics()")
         return Diagnostics(engine, self._settings.progress)
@@ -38,6 +50,17 @@ class Statistics(Removals):
         method : {"newton", "exact"}
             One Newton step a row (approximate leave-one-out, ALO; exact for squared loss), or
             exact retraining.
+
+        Returns
+        -------
+        CrossValidation
+            ``.score`` and ``.std_error`` in the unit of the loss, ``.loss`` and
+            ``.prediction`` (n,).
+
+        Raises
+        ------
+        UnsupportedError
+            For models of several predictions a row, networks and oracles, and on a cluster.
         """
         one_of(method, METHODS, "method")
         engine = single_output(self._engine, "cross_validation()")
@@ -57,6 +80,21 @@ class Statistics(Removals):
         alpha : float, default 0.1
         method : {"exact", "newton"}
             How the leave-one-out models are computed.
+        offset_test : array_like, shape (t,), optional
+            Required where the model was trained with an offset.
+
+        Returns
+        -------
+        ndarray, shape (t, 2)
+            In the unit of y.
+
+        Raises
+        ------
+        InputError
+            For wrong test rows, or an alpha outside 0 to 1.
+        UnsupportedError
+            For a loss of labels or one without a mean; for models of several predictions a row,
+            networks and oracles, and on a cluster.
         """
         one_of(method, METHODS, "method")
         engine = single_output(self._engine, "prediction_interval()")
@@ -73,5 +111,17 @@ class Statistics(Removals):
         ----------
         groups : array_like, shape (n,), optional
             Cluster labels: rows of a cluster may then be dependent.
+
+        Returns
+        -------
+        ndarray, shape (p, p)
+            Units of theta_i·theta_j, in theta's order.
+
+        Raises
+        ------
+        InputError
+            For labels of another length, or a missing one.
+        UnsupportedError
+            If p×p takes more than 4 GiB; with ``groups`` on a cluster.
         """
         return infinitesimal_jackknife(self._engine, self._prepared, groups)

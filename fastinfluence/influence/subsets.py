@@ -72,6 +72,14 @@ class Subsets(Removals):
         -------
         InfluentialSubset
             ``.rows``; ``.predicted`` and ``.actual``, change of the function, new minus old.
+
+        Raises
+        ------
+        InputError
+            For a wrong gradient or target, overlapping groups, or a ``max_rows`` that would leave
+            none.
+        UnsupportedError
+            For a target that is not defined for this kind of model.
         """
         if not isinstance(direction, (int, np.integer)) or direction not in (1, -1):
             raise InputError(f"direction={direction!r} must be 1 (raise) or -1 (lower)")
@@ -117,6 +125,13 @@ class Subsets(Removals):
         Flip
             ``.rows``, ``.n_rows``, ``.share``; ``.predicted`` and ``.actual``, change of the
             quantity; ``.flipped``, True only where a refit without the rows changed the sign.
+
+        Raises
+        ------
+        InputError
+            As in :meth:`most_influential_subset`, or where the target is exactly 0.
+        UnsupportedError
+            For a target that is not defined for this kind of model.
         """
         growth = int(non_negative(steps, "steps"))
         search = self._search(checked_target(target).bind(self._engine), max_rows, groups, tol)
@@ -138,6 +153,19 @@ class Subsets(Removals):
         per_coefficient : bool, default False
             One derivative for each parameter's own l2, shape (t, p), the intercept's included
             also where it is not penalised.
+        offset_test : array_like, shape (t,), optional
+            Required where the model was trained with an offset.
+
+        Returns
+        -------
+        ndarray, shape (t,) or (t, p)
+            Unit of the loss per unit of l2, in the spec's own reduction.
+
+        Raises
+        ------
+        InputError
+            For test rows of another width, NaN or infinity, unknown labels, a missing offset.
+            If the spec has one l2 per coefficient and ``per_coefficient`` is not set.
         """
         test = self._labelled(X_test, y_test, offset_test, "on_l2")
         share = None if per_coefficient else Penalised.of(self._engine).share
@@ -161,6 +189,18 @@ class Subsets(Removals):
         y_test : array_like, shape (t,)
         out : None, fi.TopK(k), fi.Total() or fi.ParquetSink(path)
             As in :meth:`on_loss`. TopK's ``.helpful`` are the most negative derivatives.
+        offset_test : array_like, shape (t,), optional
+            Required where the model was trained with an offset.
+
+        Returns
+        -------
+        ndarray, shape (t, n), or what ``out`` makes of it
+            Unit of the loss per unit of weight.
+
+        Raises
+        ------
+        InputError
+            For test rows of another width, NaN or infinity, unknown labels, a missing offset.
         """
         test = self._labelled(X_test, y_test, offset_test, "on_weights", self._passes.problem)
         gradients = self._passes.loss_gradients(test) / self._problem.W
@@ -181,8 +221,14 @@ class Subsets(Removals):
         tol : float, default 1e-9
             As in :meth:`fit`; Newton's method starts from the present theta.
 
+        Returns
+        -------
+        Influence
+
         Raises
         ------
+        InputError
+            If a row is none of the n, or none would stay.
         NoOptimumError
             If what stays has no finite optimum.
         """

@@ -33,6 +33,11 @@ def predicted_against_actual(
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    UnsupportedError
+        If matplotlib is not installed.
     """
     ax = new_axes() if ax is None else ax
     cut = validation.n_random

@@ -131,6 +131,11 @@ def falloff(
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    UnsupportedError
+        If matplotlib is not installed.
     """
     ax = new_axes(5.2, 4.6) if ax is None else ax
     value = np.sort(above_zero(np.asarray(scores, dtype=np.float64)))[::-1]

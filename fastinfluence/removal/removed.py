@@ -39,6 +39,8 @@ class Removal:
     method : str
     sets : RemovalSets
         Which rows left.
+    engine : Engine
+        The model that they left.
     """
 
     theta: FloatArray
@@ -54,6 +56,23 @@ class Removal:
 
         Where the model's hinge was smoothed, ``method="refit"`` reports the hinge itself, which
         the estimator minimised, and the other methods the smoothed loss.
+
+        Parameters
+        ----------
+        X_test : array_like, shape (t, d)
+        y_test : array_like, shape (t,)
+        offset_test : array_like, shape (t,), optional
+            Required where the model was trained with an offset.
+
+        Returns
+        -------
+        ndarray, shape (t, k)
+            In the unit of the loss; NaN where removal leaves no unique optimum.
+
+        Raises
+        ------
+        InputError
+            For test rows of another width, NaN or infinity, unknown labels, a missing offset.
         """
         test = self.engine.problem.test_rows(X_test, y_test, offset_test)
         return self._losses(test, self.theta.T) - self._losses(test, self.theta_old[:, None])
@@ -68,9 +87,27 @@ class Removal:
     def on_prediction(
         self, X_test: Any, output: str = "raw", offset_test: Any = None
     ) -> FloatArray:
-        """Prediction after removal minus before, shape (t, k); ``output`` "raw" or "mean".
+        """Prediction after removal minus before, shape (t, k).
 
-        Shape (t, k, K) for K predictions a row.
+        Parameters
+        ----------
+        X_test : array_like, shape (t, d)
+        output : {"raw", "mean"}
+            The linear predictor f, or the mean or probability.
+        offset_test : array_like, shape (t,), optional
+            Required where the model was trained with an offset.
+
+        Returns
+        -------
+        ndarray, shape (t, k), or (t, k, K) for K predictions a row
+            In the unit of the prediction; NaN where removal leaves no unique optimum.
+
+        Raises
+        ------
+        InputError
+            For test rows of another width, NaN or infinity, a missing offset.
+        UnsupportedError
+            If ``output="mean"`` and the loss has no mean.
         """
         one_of(output, OUTPUTS, "output")
         test = self.engine.problem.test_rows(X_test, None, offset_test)
@@ -80,10 +117,23 @@ class Removal:
     def on_function(self, target: Target) -> FloatArray:
         """A target's value after removal minus before, shape (k,).
 
-        ``target`` is one of ``fi.targets``: ``coefficient("age")``, ``auc(X_test, y_test)``, …,
-        evaluated at each removal's theta. Where the sample weights enter the value itself (a
-        significance), those of the removed rows are zero. NaN where removal leaves no unique
-        optimum, or a value undetermined.
+        Parameters
+        ----------
+        target : a target of ``fi.targets``
+            ``coefficient("age")``, ``auc(X_test, y_test)``, …, evaluated at each removal's theta.
+            Where the sample weights enter the value itself (a significance), those of the removed
+            rows are zero.
+
+        Returns
+        -------
+        ndarray, shape (k,)
+            In the target's unit; NaN where removal leaves no unique optimum, or a value
+            undetermined.
+
+        Raises
+        ------
+        InputError, UnsupportedError
+            For a target that this model has not.
         """
         quantity = checked_target(target).bind(self.engine)
         if quantity.values is not None:

@@ -132,6 +132,11 @@ def dask(
     client : distributed.Client, optional
         By default the one in use when a pass begins; without any, Dask's threads do the work.
 
+    Returns
+    -------
+    StreamTable
+        Goes in the place of X; y, weights and offset are left out there.
+
     Raises
     ------
     InputError

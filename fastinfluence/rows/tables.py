@@ -45,10 +45,17 @@ def parquet(
         What streaming may take at one time beside what the process held before, in bytes or as
         ``"500MB"``. It also sizes the blocks.
 
+    Returns
+    -------
+    StreamTable
+        Goes in the place of X; y, weights and offset are left out there.
+
     Raises
     ------
     InputError
         If no file matches, one is no Parquet file, or a column is missing.
+    UnsupportedError
+        If pyarrow is not installed.
     """
     return _arrow_table(ParquetReader(paths), target, features, weight, offset, id, max_memory)
 
@@ -65,9 +72,20 @@ def csv(
 ) -> StreamTable:
     """Rows of CSV files, parsed anew in every pass: Parquet is read several times as fast.
 
-    Parameters are those of :func:`parquet`, and
-
+    Parameters
+    ----------
+    paths, target, features, weight, offset, id, max_memory
+        As in :func:`parquet`.
     delimiter : str, default ","
+
+    Returns
+    -------
+    StreamTable
+
+    Raises
+    ------
+    InputError, UnsupportedError
+        As :func:`parquet`; what cannot be parsed is named by file and row when it is read.
     """
     reader = CSVReader(paths, delimiter)
     table = _arrow_table(reader, target, features, weight, offset, id, max_memory)
@@ -87,10 +105,21 @@ def arrow(
 ) -> StreamTable:
     """Rows of an Arrow table, or of record batches that come once.
 
-    Parameters are those of :func:`parquet`, and
-
+    Parameters
+    ----------
     table : pyarrow.Table, pyarrow.RecordBatchReader, or a data frame that Arrow can read
         What a reader of record batches hands out is kept in a temporary file.
+    target, features, weight, offset, id, max_memory
+        As in :func:`parquet`.
+
+    Returns
+    -------
+    StreamTable
+
+    Raises
+    ------
+    InputError, UnsupportedError
+        As :func:`parquet`.
     """
     once = hasattr(table, "read_next_batch")
     reader: Reader = SpooledReader(table) if once else TableReader(table)
@@ -119,6 +148,15 @@ def arrays(
         Names of the columns.
     max_memory : int or str, default 2 GB
         As in :func:`parquet`.
+
+    Returns
+    -------
+    StreamTable
+
+    Raises
+    ------
+    InputError
+        For shapes that do not match, or columns that are not numbers.
     """
     source = array_source(X, y, weight, offset, features)
     return Arrays(as_bytes(max_memory), source)

@@ -44,6 +44,14 @@ class ParquetScores:
     def open(cls, path: str | os.PathLike[str]) -> ParquetScores:
         """The dataset that a :class:`ParquetSink` wrote to a folder.
 
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        ParquetScores
+
         Raises
         ------
         InputError
@@ -63,13 +71,23 @@ class ParquetScores:
         return cls(folder, plan.cuts[-1], tuple(manifest["columns"]), parts, manifest)
 
     def dataset(self) -> Any:
-        """A ``pyarrow.dataset.Dataset``, for filters and for other libraries."""
+        """All parts together, for filters and for other libraries.
+
+        Returns
+        -------
+        pyarrow.dataset.Dataset
+        """
         import pyarrow.dataset as ds
 
         return ds.dataset([str(part) for part in self.parts], format="parquet")
 
     def to_arrow(self) -> Any:
-        """All of it as a ``pyarrow.Table``, in the order of the rows."""
+        """All of it in memory, in the order of the rows.
+
+        Returns
+        -------
+        pyarrow.Table
+        """
         return self.dataset().to_table()
 
     def read(self, rows: Any = None) -> FloatArray:
@@ -79,6 +97,16 @@ class ParquetScores:
         ----------
         rows : array_like of int, or boolean mask of shape (n,), optional
             All rows by default. Only the parts that hold them are read.
+
+        Returns
+        -------
+        ndarray
+            Scores in the convention of ``.manifest["effect"]``, in the order of ``rows``.
+
+        Raises
+        ------
+        InputError
+            If a row is none of the n.
         """
         chosen = np.arange(self.n_rows) if rows is None else checked_rows(rows, self.n_rows)
         names = self.columns[-self.manifest["n_tests"] * max(len(self._outputs), 1) :]

@@ -46,7 +46,15 @@ class TopKResult:
     def of(self, test: int = 0, output: int | None = None) -> TopKResult:
         """One test row's: rows and values are (k,).
 
-        ``output`` counts the predictions of a test row where there are several.
+        Parameters
+        ----------
+        test : int, default 0
+        output : int, optional
+            Counts the predictions of a test row where there are several.
+
+        Returns
+        -------
+        TopKResult
 
         Raises
         ------
@@ -74,10 +82,31 @@ class TopKResult:
         unit: str = "unit of the loss",
         ax: Axes | None = None,
     ) -> Axes:
-        """Bars of one test row's most helpful and most harmful rows; needs matplotlib.
+        """Bars of one test row's most helpful and most harmful rows.
 
-        ``labels`` names the training rows, ``quantity`` and ``unit`` the scores; both ends are
-        drawn as they are, whatever their sign.
+        Both ends are drawn as they are, whatever their sign.
+
+        Parameters
+        ----------
+        test, output
+            As in :meth:`of`.
+        labels : sequence, shape (n,), optional
+            Names of the training rows.
+        quantity, unit : str
+            Name of the scores, and their unit.
+        ax : Axes, optional
+            Of matplotlib; a new one by default.
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        InputError
+            As :meth:`of`; for labels of another length.
+        UnsupportedError
+            If matplotlib is not installed.
         """
         from fastinfluence.plots.ranking import REMOVAL, two_ends
 

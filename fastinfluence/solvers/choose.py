@@ -55,6 +55,20 @@ class Choice:
 def choose(operator: Curvature, n_sides: int = 100) -> Choice:
     """The solver predicted to be fastest for ``n_sides`` right-hand sides.
 
+    Parameters
+    ----------
+    operator : Curvature
+        ``infl.hessian``.
+    n_sides : int, default 100
+        Questions: test rows, targets, or training rows for self-influence.
+
+    Returns
+    -------
+    Choice
+        ``.solver``, ``.reason``, and ``.seconds`` predicted for each candidate.
+
+    Notes
+    -----
     Candidates are direct solution over the parameters or over the rows, and CG with either
     preconditioner. How many steps CG needs is found by six steps on a random side, where
     the answer could matter.

@@ -95,6 +95,15 @@ def _program(name: str) -> PointwiseProgram:
 def make(name: str, **params: float) -> Activation:
     """Activation of the table with these parameter values.
 
+    Parameters
+    ----------
+    name : str
+    **params : float
+
+    Returns
+    -------
+    Activation
+
     Raises
     ------
     LossError
@@ -123,7 +132,12 @@ def _checked(name: str, given: Mapping[str, float]) -> Iterator[tuple[str, float
 
 
 def registry() -> list[Activation]:
-    """Every activation of the table, at sample parameters."""
+    """Every activation of the table, at sample parameters.
+
+    Returns
+    -------
+    list of Activation
+    """
     return [make(name, **line.sample_params) for name, line in ACTIVATIONS.items()]
 
 
@@ -134,7 +148,21 @@ class Factory:
     name: str
 
     def __call__(self, **params: float) -> Activation:
-        """Activation with these parameter values."""
+        """Activation with these parameter values.
+
+        Parameters
+        ----------
+        **params : float
+
+        Returns
+        -------
+        Activation
+
+        Raises
+        ------
+        LossError
+            For a parameter that is unknown, missing or outside its range.
+        """
         return make(self.name, **params)
 
     @property

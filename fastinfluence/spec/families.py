@@ -140,6 +140,20 @@ def _part(row: Link, token: str, link: str) -> str:
 def make(family: str, link: str | None = None, **params: float) -> Loss:
     """Loss of a family with a link.
 
+    Parameters
+    ----------
+    family : str
+        A row of the table of families.
+    link : str, optional
+        The family's first by default.
+    **params : float
+        The others keep their defaults.
+
+    Returns
+    -------
+    Loss
+        With the linear predictor f = link(mean) as its argument.
+
     Raises
     ------
     LossError
@@ -166,7 +180,23 @@ class Factory:
     family: str
 
     def __call__(self, link: str | None = None, **params: float) -> Loss:
-        """Loss with this link; the family's default link if none is given."""
+        """Loss with this link; the family's default link if none is given.
+
+        Parameters
+        ----------
+        link : str, optional
+        **params : float
+            The others keep their defaults.
+
+        Returns
+        -------
+        Loss
+
+        Raises
+        ------
+        LossError
+            For a link that does not suit the family, or parameters out of range.
+        """
         return make(self.family, link, **params)
 
 
@@ -181,7 +211,12 @@ def __dir__() -> list[str]:
 
 
 def registry() -> list[Sample]:
-    """Every valid pair (and range of a parameter) as a :class:`Sample`, at sample parameters."""
+    """Every valid pair (and range of a parameter) as a :class:`Sample`, at sample parameters.
+
+    Returns
+    -------
+    list of Sample
+    """
     return [
         sample_of(Loss.from_line(family, line, line.sample_params, family, link))
         for family, row in FAMILIES.items()

@@ -33,6 +33,8 @@ class Loss:
     mean : str, optional
         Expected y given f, in ``f`` and the parameters; gives ``output="mean"`` and Fisher
         information.
+    family, link, line_data
+        Of a loss of the library's own tables, which set them.
 
     Raises
     ------
@@ -126,7 +128,21 @@ class Loss:
         return numba_source(self.program, tuple(self.program.outputs))
 
     def evaluate(self, f: Any, y: Any, *outputs: str) -> tuple[NDArray[Any], ...]:
-        """Outputs such as ``"value", "d1", "d2"`` at every f (n,) or (n, k), y (n,)."""
+        """The loss and its derivatives, row by row.
+
+        Parameters
+        ----------
+        f : array_like, shape (n,) or (n, k)
+            Raw predictions.
+        y : array_like, shape (n,)
+            Labels as the loss encodes them.
+        *outputs : str
+            Such as ``"value", "d1", "d2"`` (by f), ``"mean"``; ``"value"`` by default.
+
+        Returns
+        -------
+        tuple of ndarray, each shaped like f
+        """
         from fastinfluence.kernels.cpu.pointwise import evaluate
 
         return evaluate(self.program, self.param_values, f, y, outputs or ("value",))

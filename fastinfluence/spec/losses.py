@@ -93,6 +93,17 @@ VECTOR_LOSSES: dict[str, Line] = {"multinomial": MULTINOMIAL}
 def make(name: str, **params: float) -> Loss:
     """Loss of the table with these parameter values.
 
+    Parameters
+    ----------
+    name : str
+        A row of the table of losses.
+    **params : float
+        The others keep their defaults.
+
+    Returns
+    -------
+    Loss
+
     Raises
     ------
     LossError
@@ -108,7 +119,21 @@ def make(name: str, **params: float) -> Loss:
 
 
 def get(name: str) -> Loss:
-    """Loss of the table by name, with default parameters."""
+    """Loss of the table by name, with default parameters.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    LossError
+        For an unknown name, or one with a parameter that has no default.
+    """
     return make(name)
 
 
@@ -131,7 +156,24 @@ class Factory:
     name: str
 
     def __call__(self, *unnamed: float, **params: float) -> Loss:
-        """Loss with these parameter values; the others keep their defaults."""
+        """Loss with these parameter values; the others keep their defaults.
+
+        Parameters
+        ----------
+        **params : float
+            By name; in the range that the table of losses gives. ``*unnamed`` ones are refused.
+
+        Returns
+        -------
+        Loss
+
+        Raises
+        ------
+        InputError
+            For a parameter without its name.
+        LossError
+            For one that is unknown, missing or outside its range.
+        """
         if unnamed:
             known = ", ".join(f"{p.name}=" for p in _lines(self.name)[0].params) or "none"
             raise InputError(
@@ -156,7 +198,12 @@ def __dir__() -> list[str]:
 
 
 def registry() -> list[Sample]:
-    """Every line of the table as a :class:`Sample`, at sample parameters."""
+    """Every line of the table as a :class:`Sample`, at sample parameters.
+
+    Returns
+    -------
+    list of Sample
+    """
     return [
         sample_of(Loss.from_line(name, line, line.sample_params))
         for name in LOSSES

@@ -220,7 +220,21 @@ class Oracle:
         return hash((frozenset(self.calls.items()), self.size, self.l2, self.reduction))
 
     def sized(self, theta: Any) -> Oracle:
-        """The same oracle with the number of its parameters, from a theta (p,)."""
+        """The same oracle with the number of its parameters, from a theta (p,).
+
+        Parameters
+        ----------
+        theta : array_like, shape (p,)
+
+        Returns
+        -------
+        Oracle
+
+        Raises
+        ------
+        InputError
+            For another shape.
+        """
         if self.size is not None:
             return self
         try:
@@ -234,7 +248,17 @@ class Oracle:
         return out
 
     def takes_weights(self, name: str) -> bool:
-        """Whether a callable names an argument ``w``."""
+        """Whether a callable names an argument ``w``.
+
+        Parameters
+        ----------
+        name : str
+            ``"hvp"`` or ``"gauss_newton"``.
+
+        Returns
+        -------
+        bool
+        """
         try:
             return "w" in inspect.signature(self.calls[name]).parameters
         except (TypeError, ValueError):  # a built-in that does not tell
