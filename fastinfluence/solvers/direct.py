@@ -74,7 +74,8 @@ class PreparedDirect:
     """A factorised operator."""
 
     def __init__(self, operator: Curvature, factor: Factor | None = None) -> None:
-        self.matrix = operator.dense()
+        with np.errstate(over="ignore", invalid="ignore"):  # the factor refuses what overflowed
+            self.matrix = operator.dense()
         self._floor = operator.floor()
         self.factor = factor or Factor(self.matrix)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastinfluence.backend import namespace
+from fastinfluence.errors import SolverError
 from fastinfluence.solvers.algebra import algebra_of
 from fastinfluence.types import FloatArray
 
@@ -33,9 +34,19 @@ class Factor:
         Number of negative eigenvalues kept.
     null_space : ndarray, shape (p, p - rank)
         Orthonormal basis of what was dropped.
+
+    Raises
+    ------
+    SolverError
+        Where an entry is NaN or infinite.
     """
 
     def __init__(self, matrix: FloatArray) -> None:
+        if not bool(np.isfinite(matrix).all()):  # LAPACK may never return from such a one
+            raise SolverError(
+                "the curvature overflows: w·x² of some rows is no finite float64. Rescale the "
+                "columns of X, the weights and l2"
+            )
         p, self._algebra = len(matrix), algebra_of(matrix)
         diagonal = np.abs(np.diagonal(matrix))
         self.scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
