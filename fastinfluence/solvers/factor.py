@@ -133,9 +133,17 @@ class Factor:
 
     def lambda_min(self) -> float:
         """A lower bound of the smallest |eigenvalue| kept: 1 / ‖inverse‖ in the maximum norm."""
+        return self._smallest(self.scale)
+
+    def scaled_lambda_min(self) -> float:
+        """The same of the matrix scaled to a unit diagonal."""
+        return self._smallest(namespace(self.scale).ones(len(self.scale)))
+
+    def _smallest(self, scale: FloatArray) -> float:
         if self.definite:
-            norm: float = self._algebra.inverse_norm(self._L, self.scale)
+            norm: float = self._algebra.inverse_norm(self._L, scale)
         else:
-            eye = namespace(self.scale).eye(len(self.scale))
-            norm = float(np.abs(self.solve(eye)).sum(axis=1).max())
+            ratio = (scale / self.scale)[:, None]
+            eye = namespace(scale).eye(len(scale))
+            norm = float(np.abs(ratio * self.solve(ratio * eye)).sum(axis=1).max())
         return 1.0 / norm if norm > 0 else 0.0
