@@ -161,6 +161,16 @@ class Curvature(LinearOperator):  # type: ignore[misc]
         """Sizes along each parameter for preconditioning, shape (p,), not negative."""
         return scales(self.engine) + self.damping
 
+    def term_sizes(self) -> FloatArray | None:
+        """What the diagonal's terms sum up to in size, shape (p,), or None where it is not known.
+
+        The diagonal itself where no row bends downwards; costs a pass.
+        """
+        if self.engine.convex:
+            return self.diagonal()
+        known: Callable[[], FloatArray] | None = getattr(self.engine, "term_sizes", None)
+        return None if known is None else known() + self.damping
+
     def dense(self) -> FloatArray:
         """The matrix itself, shape (p, p), computed once and kept; read-only."""
         if self._dense is None:

@@ -24,7 +24,8 @@ from fastinfluence.types import BoolArray, FloatArray
 
 MAX_ITERATIONS = 200
 RUNAWAY_STEPS = 5
-"""Steps that stay long after the gradient has vanished before the optimum is called absent."""
+"""Steps that stay long after the gradient has vanished, and R falls by next to nothing of what it
+was, before the optimum is called absent."""
 STALLED = 1e-6
 """Relative gradient above which no point is stationary, however small the units of the loss."""
 ROUNDING_SHARE = 1e-12
@@ -62,7 +63,11 @@ class FitStatus:
 
 @dataclass(frozen=True)
 class _Tolerance:
-    """Both conditions of convergence: a small gradient, and a small Newton step."""
+    """The conditions of convergence: a small gradient, a small Newton step, a small fall.
+
+    The first two have units: where columns differ by many orders of magnitude, the largest
+    entry of theta lets the others' steps be long. What R would still fall by has none.
+    """
 
     tol: float
 
@@ -71,6 +76,9 @@ class _Tolerance:
 
     def step(self, engine: Engine, step: FloatArray) -> bool:
         return float(np.abs(step).max()) <= self.tol * (1 + float(np.abs(engine.theta).max()))
+
+    def fall(self, engine: Engine, step: FloatArray) -> bool:
+        return float(step @ engine.gradient) <= self.tol**2 * _mean_objective(engine)
 
 
 def minimize(
@@ -85,13 +93,15 @@ def minimize(
     An MLP or an oracle goes to a stationary point near ``theta`` (:mod:`fastinfluence.descent`),
     with solves of its own whatever the ``solver``; its status says so where none is reached.
 
-    Stops when ‖∇R‖ ≤ tol and max_j |(H⁻¹∇R)_j| ≤ tol·(1 + ‖theta‖∞), or where rounding
-    forbids further progress, which the status then says.
+    Stops when ‖∇R‖ ≤ tol, max_j |(H⁻¹∇R)_j| ≤ tol·(1 + ‖theta‖∞) and ∇RᵀH⁻¹∇R ≤ tol²·|R| (or
+    rounding hides that fall), or where rounding forbids the first, which the status then says.
 
     Raises
     ------
     NoOptimumError
         If the objective keeps falling along a direction: separable data, an empty category.
+    SolverError
+        If the gradient overflows.
     """
     if isinstance(problem.spec, Oracle) and "loss" not in problem.spec.calls:
         raise UnsupportedError(
@@ -103,15 +113,20 @@ def minimize(
         return end.engine.theta, _status(end.engine, end.step, end.iterations, end.message)
     tolerance = _Tolerance(tol)
     engine = linearize(problem, theta)
-    newton = _Newton(solver, gradient_norm(engine))
+    newton, start = _Newton(solver, _finite(gradient_norm(engine))), _mean_objective(engine)
     runaway = 0
     for iteration in range(MAX_ITERATIONS):
         progress("fitting", iteration, MAX_ITERATIONS)
         flat = tolerance.gradient(engine)
         step = newton.step(engine, flat)
         if flat and tolerance.step(engine, step) and _stationary(engine, step):
-            return engine.theta, _status(engine, step, iteration, "converged")
-        runaway = runaway + 1 if flat else 0
+            nearer = None if tolerance.fall(engine, step) else line_search(engine, step)
+            if nearer is None:
+                return engine.theta, _status(engine, step, iteration, "converged")
+            engine = nearer
+            continue
+        fall = float(step @ engine.gradient)
+        runaway = runaway + 1 if flat and fall <= tol * start else 0
         if runaway > RUNAWAY_STEPS and not _bounded_below(engine):
             raise NoOptimumError(_runaway_message(engine, step))
         moved = line_search(engine, step)
@@ -121,6 +136,14 @@ def minimize(
             return engine.theta, _status(engine, step, iteration, ROUNDING)
         engine = moved
     raise NoOptimumError(_runaway_message(engine, step))
+
+
+def _finite(norm: float) -> float:
+    if not np.isfinite(norm):
+        raise SolverError(
+            f"‖∇R‖ is {norm} at the start: squares of the columns of X overflow. Rescale them"
+        )
+    return norm
 
 
 class _Newton:
@@ -166,6 +189,11 @@ def _status(engine: Engine, step: FloatArray, iterations: int, message: str) -> 
     return FitStatus(gradient_norm(engine), float(np.abs(step).max()), iterations, message)
 
 
+def _mean_objective(engine: Engine) -> float:
+    """|R| in mean form: the unit of what a step lowers R by."""
+    return abs(engine.objective) / (1.0 if engine.problem.mean_form else engine.problem.W)
+
+
 def reachable(engine: Engine, tol: float) -> float:
     """The tolerance on ‖∇R‖, or what rounding in its own sum allows if that is larger."""
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
@@ -193,12 +221,11 @@ def relative_gradient(engine: Engine) -> float:
 
 def _idle(engine: Engine, g: FloatArray, bend: FloatArray) -> BoolArray:
     """Whether R cannot fall noticeably along coordinates of gradient g and curvature bend."""
-    unit = 1.0 if engine.problem.mean_form else engine.problem.W
     with np.errstate(over="ignore", invalid="ignore"):
         bend = np.abs(bend)
         known = (bend > 0) & np.isfinite(bend)
         fall = 0.5 * g**2 / np.where(known, bend, 1.0)
-        return np.asarray(known & (fall <= STALLED**2 * abs(engine.objective) / unit))
+        return np.asarray(known & (fall <= STALLED**2 * _mean_objective(engine)))
 
 
 def _stationary(engine: Engine, step: FloatArray) -> bool:

@@ -15,7 +15,8 @@ EPS = float(np.finfo(np.float64).eps)
 def gradient_norm(engine: Engine) -> float:
     """‖∇R‖₂ in the spec's own reduction."""
     unit = 1.0 if engine.problem.mean_form else engine.problem.W
-    return float(np.linalg.norm(engine.gradient)) * unit
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(engine.gradient)) * unit
 
 
 def rounding(engine: Engine) -> float:

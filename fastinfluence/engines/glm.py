@@ -189,12 +189,19 @@ class GLMEngine(GLMValues):
 
     def diagonal(self) -> FloatArray:
         """Diagonal of :meth:`hessian`, shape (p,), without forming it."""
-        scale, rows = self._share, self.problem.rows
+        return self._squares(self._share) + self.problem.penalty
+
+    def term_sizes(self) -> FloatArray:
+        """Σ_i |w_i l″_i| x_ij² / W and the penalty, shape (p,): what the diagonal sums up."""
+        return self._squares(np.abs(self._share)) + self.problem.penalty
+
+    def _squares(self, scale: FloatArray) -> FloatArray:
+        """Σ_i scale_i x_ij², shape (p,)."""
 
         def task(block: Block) -> FloatArray:
             return block.X.mapped(squared).transposed(scale[block.rows], self.n_params)
 
-        return rows.map_reduce(task, add, 1) + self.problem.penalty
+        return self.problem.rows.map_reduce(task, add, 1)
 
     def row_dot(self, block: Block, S: FloatArray) -> FloatArray:
         """∇l_i · s for the block's rows and every column of S, shape (t, b); no penalty."""

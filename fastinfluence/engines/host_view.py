@@ -86,6 +86,10 @@ class HostView:
 class GLMView(HostView, GLMEngine):
     """A GLM on a device."""
 
+    def term_sizes(self) -> FloatArray:
+        """What the diagonal's terms sum up to in size, shape (p,)."""
+        return cast("FloatArray", self._there("term_sizes"))
+
     def weighted_gram(self, scale: FloatArray) -> FloatArray:
         """Σ_i scale_i x̃_i x̃_iᵀ, shape (p, p)."""
         return cast("FloatArray", self._there("weighted_gram", scale))

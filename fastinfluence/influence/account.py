@@ -48,7 +48,9 @@ class Report:
         ``lambda_min_is_certain``, else an estimate.
     rank_deficiency, negative_directions : int
     error_bound : float
-        Largest ‖residual‖/λ_min over the proof's solves.
+        ‖x − H⁻¹b‖ of one solve, b the gradient of row 0: a bound where
+        ``error_bound_is_certain``, else the estimate ‖residual‖/λ_min.
+    error_bound_is_certain : bool
     proof : Agreement or None
         Predicted against exact self-influence of ten refitted rows, five random and five
         extreme; None where that would take more than about a second.
@@ -73,6 +75,7 @@ class Report:
     rank_deficiency: int
     negative_directions: int
     error_bound: float
+    error_bound_is_certain: bool
     proof: Agreement | None
     proof_rows: IntArray
     suggested_damping: float
@@ -128,7 +131,8 @@ class Report:
             f"solver     {self.solver}",
             f"curvature  smallest eigenvalue {known} {self.lambda_min:.2e}, "
             f"condition {self.condition:.1e}",
-            f"error      ‖x − H⁻¹b‖ ≤ {self.error_bound:.1e} for one right-hand side",
+            f"error      ‖x − H⁻¹b‖ {'≤' if self.error_bound_is_certain else 'about'} "
+            f"{self.error_bound:.1e} for one right-hand side",
         ]
         if self.proof is None:
             lines.append(
@@ -167,6 +171,7 @@ def make_report(infl: Influence) -> Report:
         rank_deficiency=conditioning.null_space.shape[1],
         negative_directions=conditioning.negative,
         error_bound=float(probe.error_bound[0]),
+        error_bound_is_certain=probe.bound_is_certain,
         proof=Agreement.of(predicted, actual) if len(predicted) else None,
         proof_rows=rows,
         suggested_damping=damping,

@@ -27,7 +27,8 @@ STEP_FACTOR = 100.0
 """A small gradient is not enough where H is small too: the next step must be short as well, at
 most this many times ``tol`` relative to theta."""
 PATIENCE = 2
-"""Chords in a row that may fail to halve the gradient before full Newton takes over."""
+"""Chords in a row that may halve neither the gradient nor what R still falls by, before full Newton
+takes over."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def retrain(
     norms = np.full(len(sets), np.nan)
     iterations = np.zeros(len(sets), dtype=np.intp)
     failures = np.zeros(len(sets), dtype=np.intp)
+    falls = np.full(len(sets), np.inf)
+    fall_limit = (STEP_FACTOR * tol) ** 2 * abs(engine.objective)
     active: BoolArray = ~inverse.singular & np.isfinite(start).all(axis=0)
     stuck: BoolArray = np.zeros(len(sets), dtype=bool)
     for _ in range(MAX_CHORDS):
@@ -80,14 +83,17 @@ def retrain(
         with np.errstate(over="ignore", invalid="ignore"):
             U = leave_out_gradients(engine, Theta[:, active], subset, penalty[:, active])
             now = np.linalg.norm(U, axis=0) / unit[active]
-        slow = ~(now < 0.5 * norms[active]) & np.isfinite(norms[active])
-        failures[active] = np.where(slow, failures[active] + 1, 0)
-        norms[active] = now
+        step = inverse.solve(U, active)
+        fall = np.einsum("ij,ij->j", step, U) / unit[active]
+        falling = fall < 0.5 * falls[active]
+        better = (now < 0.5 * norms[active]) | falling
+        failures[active] = np.where(better, 0, failures[active] + 1)
+        norms[active], falls[active] = now, fall
         at = np.flatnonzero(active)
         stuck[at] = ((failures[at] >= PATIENCE) | ~np.isfinite(now)) & ~(now <= tol)
-        step = inverse.solve(U, active)
         reach = 1.0 + np.abs(Theta[:, active]).max(axis=0)
         done = (now <= tol) & (np.abs(step).max(axis=0) <= STEP_FACTOR * tol * reach)
+        done &= (fall <= fall_limit) | ~falling  # where it falls no more, rounding hides the rest
         going = ~done & ~stuck[at]
         active[at[~going]] = False
         iterations[active] += 1

@@ -54,7 +54,8 @@ class ShiftedInverse:
     def __init__(self, engine: Engine, removed: FloatArray) -> None:
         problem = engine.problem
         refuse_too_large(engine.n_params)
-        self._A = engine.data_hessian()
+        with np.errstate(over="ignore", invalid="ignore"):  # the factor refuses what overflowed
+            self._A = engine.data_hessian()
         gauge = Gauge.of(problem)
         if gauge is not None:  # sides have no part along it: the solutions of least norm are kept
             gauge.complete(self._A, gauge.sizes(self._A.diagonal()))
@@ -83,7 +84,8 @@ class ShiftedInverse:
     def matrix(self, w: float) -> FloatArray:
         """The shifted matrix at one removed weight, before the rows leave."""
         out = self._A.copy()
-        out[np.diag_indices_from(out)] += self.penalty(w)
+        with np.errstate(over="ignore"):
+            out[np.diag_indices_from(out)] += self.penalty(w)
         return out
 
     def _spectral(self) -> None:

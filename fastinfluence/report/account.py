@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 def solver_section(report: Report) -> Section:
     """Which solver answered, why, and the numbers that say how far it can be trusted."""
     known = "at least" if report.lambda_min_is_certain else "about"
-    bound = "bound" if report.lambda_min_is_certain else "estimate"
+    certain = report.error_bound_is_certain
+    error = f"{'≤' if certain else 'about'} {number(report.error_bound)}"
     pairs: list[tuple[str, Child]] = [
         ("fit", report.fit),
         ("solver, and why", report.solver),
         ("gradient ‖∇R‖ at theta", number(report.gradient_norm)),
         ("largest entry, relative to its terms", number(report.relative_gradient)),
-        (f"error of one solution, {bound}", f"≤ {number(report.error_bound)}"),
+        (f"error of one solution, {'bound' if certain else 'estimate'}", error),
         ("smallest eigenvalue of the curvature", f"{known} {number(report.lambda_min)}"),
         ("condition number", number(report.condition)),
     ]
@@ -39,8 +40,8 @@ def solver_section(report: Report) -> Section:
         facts(pairs),
         paragraph(
             "Scores assume that theta is an optimum: the gradient should vanish to rounding. The "
-            "error is the distance ‖x − H⁻¹b‖ of a computed solution from the true one, at most "
-            "‖residual‖ divided by the smallest eigenvalue."
+            "error is the distance ‖x − H⁻¹b‖ of a computed solution from the true one: ‖residual‖ "
+            "divided by the smallest eigenvalue, and as a bound also what rounding may hide."
         ),
     ]
     return Section("solver", "Solver, residuals and error bounds", body)

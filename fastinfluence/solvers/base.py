@@ -26,13 +26,15 @@ class Solution:
     residual_norms : ndarray, shape (t,)
         ‖b − H x‖₂, computed after the fact.
     error_bound : ndarray, shape (t,)
-        ‖b − H x‖ / λ_min. A bound on ‖x − H⁻¹b‖ where ``bound_is_certain``, else an estimate.
+        ‖b − H x‖ / λ_min. Where ``bound_is_certain`` a bound on ‖x − H⁻¹b‖, which counts what
+        rounding may hide of b − H x and of λ_min; else an estimate, which does not.
     std_error : ndarray, shape (p, t), or None
         Standard error over repeats, for stochastic solvers.
     status : tuple of str
         ``"converged"``, or in words why not.
     bound_is_certain : bool
-        Whether λ_min is a proven lower bound (convex and fully penalised, or factorised).
+        Whether λ_min is a proven lower bound: convex and fully penalised, or factorised and far
+        above what rounding does to the eigenvalues of H.
     bias_bound : ndarray, shape (t,), or None
         For stochastic solvers: how far the mean over infinitely many repeats may be from H⁻¹b.
     """

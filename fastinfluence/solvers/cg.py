@@ -21,6 +21,7 @@ from fastinfluence.inputs import positive, positive_count
 from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound, units_of
 from fastinfluence.solvers.block_cg import BLOCK_FROM, WIDEST, block_cg
 from fastinfluence.solvers.gauge import prepared_on_range
+from fastinfluence.solvers.rounding import Rounding, widened
 from fastinfluence.solvers.spectrum import negative_advice
 from fastinfluence.types import BoolArray, FloatArray, IntArray
 
@@ -126,6 +127,7 @@ class PreparedCG:
         ended = self._together(scaled, np.linalg.norm(scaled, axis=0))
         converged, residuals = ended.converged & finite, ended.residuals * units
         known = self.conditioning
+        wide = widened(self._rounding, ended.residuals, scaled, ended.X)
         ends = (numbers(a) for a in (converged, ended.negative, ended.iterations))
         advice = negative_advice(self.operator) if ended.negative.any() else ""
         return Solution(
@@ -133,7 +135,7 @@ class PreparedCG:
             converged=converged,
             iterations=ended.iterations,
             residual_norms=residuals,
-            error_bound=residual_bound(residuals, known.lambda_min or ended.smallest),
+            error_bound=residual_bound(wide * units, known.lambda_min or ended.smallest),
             std_error=None,
             status=tuple(
                 "converged" if ok else (advice if bad else f"not converged in {count} iterations")
@@ -141,6 +143,11 @@ class PreparedCG:
             ),
             bound_is_certain=known.certain,
         )
+
+    @cached_property
+    def _rounding(self) -> Rounding | None:
+        """Where residuals make a bound: a pass."""
+        return Rounding.of(self.operator) if self.conditioning.certain else None
 
     def _together(self, B: FloatArray, norms: FloatArray) -> _Ended:
         """Blocks of sides first, where that may pay; what they leave goes side by side."""

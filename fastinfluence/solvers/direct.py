@@ -20,6 +20,7 @@ from fastinfluence.solvers.base import (
 from fastinfluence.solvers.dual import PreparedDual, has_dual
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.solvers.gauge import prepared_on_range
+from fastinfluence.solvers.rounding import RESOLVED, Rounding, widened
 from fastinfluence.types import FloatArray
 
 FORMS = ("auto", "primal", "dual")
@@ -74,17 +75,32 @@ class PreparedDirect:
     """A factorised operator."""
 
     def __init__(self, operator: Curvature, factor: Factor | None = None) -> None:
-        self.matrix = operator.dense()
-        self._floor = operator.floor()
+        with np.errstate(over="ignore", invalid="ignore"):  # the factor refuses what overflowed
+            self.matrix = operator.dense()
+        self._operator, self._floor = operator, operator.floor()
         self.factor = factor or Factor(self.matrix)
+
+    @cached_property
+    def _rounding(self) -> Rounding | None:
+        return Rounding.of(self._operator, np.diagonal(self.matrix))
+
+    @cached_property
+    def _unit_floor(self) -> float:
+        """Smallest eigenvalue of the exact H scaled to a unit diagonal, from below; 0: unknown."""
+        if self._rounding is None or not self.factor.definite:
+            return 0.0
+        known, moved = self.factor.scaled_lambda_min(), self._rounding.moved(self.factor.scale)
+        return known - 2 * moved if known > RESOLVED * moved else 0.0
 
     @cached_property
     def conditioning(self) -> Conditioning:
         """Smallest eigenvalue (a lower bound), condition, dropped and negative directions."""
-        factor = self.factor
+        factor, known = self.factor, self._unit_floor
+        share = known / factor.scaled_lambda_min() if known > 0 else 1.0
+        dropped = factor.null_space.shape[1]
         return Conditioning(
-            lambda_min=max(self._floor, factor.lambda_min()),
-            certain=True,
+            lambda_min=max(self._floor, share * factor.lambda_min()),
+            certain=known > 0 or (self._floor > 0 and not dropped),
             condition=1.0 / factor.rcond if factor.rcond > 0 else np.inf,
             null_space=factor.null_space,
             negative=factor.negative,
@@ -102,19 +118,35 @@ class PreparedDirect:
 
     def solve(self, B: FloatArray) -> Solution:
         """H⁻¹ B, shape (p, t), with residuals against the dense matrix."""
-        x = self.factor.solve(B)
-        residuals = np.linalg.norm(self.factor.project(B) - self.matrix @ x, axis=0)
+        x, sides = self.factor.solve(B), self.factor.project(B)
+        left = sides - self.matrix @ x
+        residuals = np.linalg.norm(left, axis=0)
         t = B.shape[1]
         return Solution(
             x=x,
             converged=finite_columns(x),
             iterations=np.zeros_like(residuals, dtype=np.intp),
             residual_norms=residuals,
-            error_bound=residual_bound(residuals, self.conditioning.lambda_min),
+            error_bound=self._bound(left, sides, x, residuals),
             std_error=None,
             status=(self._status(),) * t,
             bound_is_certain=self.conditioning.certain,
         )
+
+    def _bound(
+        self, left: FloatArray, B: FloatArray, x: FloatArray, residuals: FloatArray
+    ) -> FloatArray:
+        """The error of x at most, shape (t,), or an estimate where λ_min is one."""
+        if not self.conditioning.certain:
+            return residual_bound(residuals, self.conditioning.lambda_min)
+        rounding, scale, bounds = self._rounding, self.factor.scale[:, None], []
+        if self._unit_floor > 0 and rounding is not None:
+            inner = np.linalg.norm(scale * left, axis=0)
+            inner = widened(rounding.scaled(scale[:, 0]), inner, scale * B, x / scale)
+            bounds.append(float(scale.max()) * residual_bound(inner, self._unit_floor))
+        if self._floor > 0:
+            bounds.append(residual_bound(widened(rounding, residuals, B, x), self._floor))
+        return bounds[0] if len(bounds) == 1 else np.minimum(*bounds)
 
     def _status(self) -> str:
         dropped = self.factor.null_space.shape[1]

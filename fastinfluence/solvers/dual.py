@@ -16,6 +16,7 @@ import numpy as np
 from fastinfluence.curvature import Curvature, Gauge
 from fastinfluence.solvers.base import Conditioning, Solution, finite_columns, residual_bound
 from fastinfluence.solvers.factor import Factor
+from fastinfluence.solvers.rounding import Rounding, widened
 from fastinfluence.solvers.spectrum import MAX_FREE, smallest_eigenvalue, unit_columns
 from fastinfluence.types import FloatArray
 
@@ -74,6 +75,11 @@ class PreparedDual:
             note=f"dual form: {len(self._columns)}×{len(self._columns)} over the rows",
         )
 
+    @cached_property
+    def _rounding(self) -> Rounding | None:
+        """Where residuals make a bound: a pass."""
+        return Rounding.of(self._operator) if self.conditioning.certain else None
+
     def apply(self, B: FloatArray) -> FloatArray:
         """H⁻¹ B without diagnostics."""
         x = self._once(B)
@@ -85,15 +91,17 @@ class PreparedDual:
         """H⁻¹ B, shape (p, t), with residuals."""
         x, t = self.apply(B), B.shape[1]
         residuals = np.linalg.norm(B - self._operator.matmat(x), axis=0)
+        known = self.conditioning
+        wide = widened(self._rounding, residuals, B, x)
         return Solution(
             x=x,
             converged=finite_columns(x),
             iterations=np.zeros_like(residuals, dtype=np.intp),
             residual_norms=residuals,
-            error_bound=residual_bound(residuals, self.conditioning.lambda_min),
+            error_bound=residual_bound(wide, known.lambda_min),
             std_error=None,
             status=("converged",) * t,
-            bound_is_certain=self.conditioning.certain,
+            bound_is_certain=known.certain,
         )
 
     def _once(self, B: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastinfluence.backend import namespace
+from fastinfluence.errors import SolverError
 from fastinfluence.solvers.algebra import algebra_of
 from fastinfluence.types import FloatArray
 
@@ -33,9 +34,19 @@ class Factor:
         Number of negative eigenvalues kept.
     null_space : ndarray, shape (p, p - rank)
         Orthonormal basis of what was dropped.
+
+    Raises
+    ------
+    SolverError
+        Where an entry is NaN or infinite.
     """
 
     def __init__(self, matrix: FloatArray) -> None:
+        if not bool(np.isfinite(matrix).all()):  # LAPACK may never return from such a one
+            raise SolverError(
+                "the curvature overflows: w·x² of some rows is no finite float64. Rescale the "
+                "columns of X, the weights and l2"
+            )
         p, self._algebra = len(matrix), algebra_of(matrix)
         diagonal = np.abs(np.diagonal(matrix))
         self.scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
@@ -122,9 +133,17 @@ class Factor:
 
     def lambda_min(self) -> float:
         """A lower bound of the smallest |eigenvalue| kept: 1 / ‖inverse‖ in the maximum norm."""
+        return self._smallest(self.scale)
+
+    def scaled_lambda_min(self) -> float:
+        """The same of the matrix scaled to a unit diagonal."""
+        return self._smallest(namespace(self.scale).ones(len(self.scale)))
+
+    def _smallest(self, scale: FloatArray) -> float:
         if self.definite:
-            norm: float = self._algebra.inverse_norm(self._L, self.scale)
+            norm: float = self._algebra.inverse_norm(self._L, scale)
         else:
-            eye = namespace(self.scale).eye(len(self.scale))
-            norm = float(np.abs(self.solve(eye)).sum(axis=1).max())
+            ratio = (scale / self.scale)[:, None]
+            eye = namespace(scale).eye(len(scale))
+            norm = float(np.abs(ratio * self.solve(ratio * eye)).sum(axis=1).max())
         return 1.0 / norm if norm > 0 else 0.0
