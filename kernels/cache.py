@@ -13,13 +13,11 @@ import os
 import stat
 import sys
 import tempfile
-import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-_LOCK = threading.RLock()
 _SUFFIX = ".kernel"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 OF_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -46,9 +44,11 @@ def load(source: str, stem: str) -> ModuleType:
     """
     digest = hashlib.sha256(source.encode()).hexdigest()
     name = f"_fastinfluence_{_safe(stem)}_{digest[:24]}"
-    with _LOCK:
-        known = sys.modules.get(name)
-        return known if known is not None else _module(name, source, digest)
+    known = sys.modules.get(name)
+    if known is not None:
+        return known
+    # Without a lock, which a fork in another thread would leave held: the first one to end counts.
+    return sys.modules.setdefault(name, _module(name, source, digest))
 
 
 def status() -> CacheStatus:
@@ -93,12 +93,7 @@ def _safe(stem: str) -> str:
 def _module(name: str, source: str, digest: str) -> ModuleType:
     module = ModuleType(name)
     module.__dict__["SOURCE_DIGEST"] = digest
-    sys.modules[name] = module
-    try:
-        exec(compile(source, f"<{name}>", "exec"), module.__dict__)
-    except BaseException:
-        del sys.modules[name]
-        raise
+    exec(compile(source, f"<{name}>", "exec"), module.__dict__)
     return module
 
 

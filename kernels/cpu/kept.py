@@ -19,12 +19,17 @@ from typing import Any, ParamSpec, TypeVar
 import llvmlite
 import numba
 from numba.core.compiler import CompileResult
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
+from fastinfluence.forks import held_across_forks
 from fastinfluence.kernels import cache
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+held_across_forks(global_compiler_lock)
+"""A child forked while another thread compiles could never compile; LLVM would be half-way too."""
 
 _rebuild: Any = CompileResult._rebuild
 _dumps: Any = dumps
