@@ -19,6 +19,8 @@ BLOCK_ROWS = 4096
 STRETCH_ROWS = 512
 """Rows drawn from one block of a streamed table before the next is visited."""
 
+Drawn = IntArray | FloatArray
+"""Positions among the rows that may be drawn, or levels of their cumulative distribution."""
 SAMPLINGS = ("weight", "curvature")
 
 
@@ -105,27 +107,30 @@ class Draws:
 
     def blocks(self, steps: int, batch: int, rng: np.random.Generator) -> Iterator[IntArray]:
         """``steps`` batches, as blocks of shape (some steps, batch)."""
+        return map(self.chosen, self.drawn(steps, batch, rng))
+
+    def drawn(self, steps: int, batch: int, rng: np.random.Generator) -> Iterator[Drawn]:
+        """What the generator says of each batch: numbers for :meth:`chosen`, on the host."""
         at_once = max(1, BLOCK_ROWS // batch)
-        xp = namespace(self.rows)
-        shuffled = self.rows[:0]
+        shuffled = np.empty(0, dtype=np.intp)
         for first in range(0, steps, at_once):
             shape = (min(at_once, steps - first), batch)
-            if self.replacement:
-                yield self.rows[self._independent(shape, rng)]
-                continue
-            wanted = shape[0] * batch
-            while len(shuffled) < wanted:  # epoch after epoch, every row once in each
-                epoch = self.rows[xp.asarray(rng.permutation(len(self.rows)))]
-                shuffled = np.concatenate([shuffled, epoch])
-            yield shuffled[:wanted].reshape(shape)
-            shuffled = shuffled[wanted:]
+            if self.cumulative is not None:
+                yield rng.random(shape)
+            elif self.replacement:
+                yield rng.integers(len(self.rows), size=shape, dtype=np.intp)
+            else:
+                wanted = shape[0] * batch
+                while len(shuffled) < wanted:  # epoch after epoch, every row once in each
+                    shuffled = np.concatenate([shuffled, rng.permutation(len(self.rows))])
+                yield shuffled[:wanted].reshape(shape)
+                shuffled = shuffled[wanted:]
 
-    def _independent(self, shape: tuple[int, int], rng: np.random.Generator) -> IntArray:
-        xp = namespace(self.rows)
-        if self.cumulative is None:
-            drawn: IntArray = xp.asarray(rng.integers(len(self.rows), size=shape, dtype=np.intp))
-            return drawn
-        level = xp.asarray(rng.random(shape)) * self.cumulative[-1]
-        where = np.searchsorted(self.cumulative, level, "right")
-        bounded: IntArray = np.minimum(where, len(self.rows) - 1)
-        return bounded
+    def chosen(self, drawn: Drawn) -> IntArray:
+        """The rows that drawn numbers stand for."""
+        numbers = namespace(self.rows).asarray(drawn)
+        if self.cumulative is not None:
+            where = np.searchsorted(self.cumulative, numbers * self.cumulative[-1], "right")
+            numbers = np.minimum(where, len(self.rows) - 1)
+        out: IntArray = self.rows[numbers]
+        return out

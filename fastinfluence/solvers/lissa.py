@@ -193,12 +193,15 @@ class PreparedLiSSA:
 
     def _average(self, V: FloatArray) -> tuple[FloatArray, FloatArray | None]:
         """Mean and standard error of ``cur`` over repeats, in the order of the repeats."""
-        mean, spread = np.zeros_like(V), np.zeros_like(V)
+        mean, spread, done = np.zeros_like(V), np.zeros_like(V), 0
         with np.errstate(invalid="ignore", over="ignore"):
-            for k, cur in enumerate(self._repeats(V), start=1):
-                gap = cur - mean
-                mean += gap / k
-                spread += gap * (cur - mean)
+            for some in self._repeats(V):
+                total = done + len(some)
+                own = some.mean(axis=0)
+                gap = own - mean
+                mean += gap * (len(some) / total)
+                spread += np.square(some - own).sum(axis=0) + gap * gap * (done * len(some) / total)
+                done = total
         r = self.config.repeats
         return mean, None if r == 1 else np.sqrt(spread / (r * (r - 1)))
 

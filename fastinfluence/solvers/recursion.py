@@ -44,39 +44,38 @@ class Recursions:
         self._weights = draws.factors / batch
 
     def run(self, V: FloatArray, seeds: Seeds, depth: int) -> Iterator[FloatArray]:
-        """The last iterate of every repeat, (t, p) each, in the order of the seeds."""
-        problem = self._operator.engine.problem
+        """The last iterates, some repeats (r, t, p) at a time, in the order of the seeds."""
+        problem, draws = self._operator.engine.problem, self._draws
         curvature = self._operator.engine.row_curvature
-        if problem.backend is not CPU and getattr(curvature, "in_place", None) is not None:
+        in_place = getattr(curvature, "in_place", None) is not None
+        if problem.backend is not CPU and in_place and isinstance(draws, Draws):
             room = problem.backend.budget(ITERATES_BYTES)
             at_once = max(1, room // (8 * V.size))
             for first in range(0, len(seeds), at_once):
-                yield from self._together(V, seeds[first : first + at_once], depth)
+                yield self._together(V, draws, seeds[first : first + at_once], depth)
             return
         threads = min(problem.n_threads, len(seeds)) if problem.backend is CPU else 1
         if threads == 1:
-            yield from (self._one(V, seed, depth) for seed in seeds)
+            yield from (self._one(V, seed, depth)[None] for seed in seeds)
             return
         with ThreadPoolExecutor(threads, thread_name_prefix="fastinfluence") as pool:
             for first in range(0, len(seeds), threads):  # waves: at most `threads` results wait
                 wave = seeds[first : first + threads]
-                yield from pool.map(lambda seed: self._one(V, seed, depth), wave)
+                yield from pool.map(lambda seed: self._one(V, seed, depth)[None], wave)
 
     def _one(self, V: FloatArray, seed: np.random.SeedSequence, depth: int) -> FloatArray:
         cur = V.copy()
-        for rows in self._rows(seed, depth):
+        for rows in self._draws.blocks(depth, self._batch, np.random.default_rng(seed)):
             self._advance(cur, V, rows)
         return self._ended(cur)
 
-    def _together(self, V: FloatArray, seeds: Seeds, depth: int) -> FloatArray:
+    def _together(self, V: FloatArray, draws: Draws, seeds: Seeds, depth: int) -> FloatArray:
         """Several repeats by one loop on the device, shape (r, t, p)."""
-        cur = np.stack([V] * len(seeds))
-        for drawn in zip(*(self._rows(seed, depth) for seed in seeds), strict=True):
-            self._advance(cur, V, np.stack(drawn))
+        cur = np.repeat(V[None], len(seeds), axis=0)
+        each = (draws.drawn(depth, self._batch, np.random.default_rng(seed)) for seed in seeds)
+        for drawn in zip(*each, strict=True):
+            self._advance(cur, V, draws.chosen(np.stack(drawn)))
         return self._ended(cur)
-
-    def _rows(self, seed: np.random.SeedSequence, depth: int) -> Iterator[IntArray]:
-        return self._draws.blocks(depth, self._batch, np.random.default_rng(seed))
 
     def _advance(self, cur: FloatArray, V: FloatArray, rows: IntArray) -> None:
         weights = self._weights[rows]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.ir as ir
-from numba.core import cgutils, types
+from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
 LINE_BYTES = 64
@@ -29,4 +29,9 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> tuple[Any, Callabl
     return types.void(array, types.intp), generate
 
 
-prefetch: Callable[..., None] = intrinsic(_prefetch)
+def _nothing(array: Any, index: Any) -> None:
+    """In place of the request where kernels run uncompiled, to be measured or debugged."""
+
+
+UNCOMPILED: bool = config.DISABLE_JIT  # type: ignore[attr-defined]
+prefetch: Callable[..., None] = _nothing if UNCOMPILED else intrinsic(_prefetch)

@@ -22,6 +22,7 @@ typedef long long Int;
 
 #define WARP 32
 #define EVERY_LANE 0xffffffffu
+#define NOT_A_NUMBER __longlong_as_double(0x7ff8000000000000LL)
 #define FOR_EACH(k, n) \
     for (Int k = blockIdx.x * (Int)blockDim.x + threadIdx.x; k < (n); k += (Int)gridDim.x * blockDim.x)
 

@@ -1,43 +1,70 @@
 // The fused product of a Hessian with one or four vectors, over dense rows X (n, d), row-major.
 //
-// p is d, or d + 1 where a column of ones is implied: column d then reads as 1 and needs no other
-// treatment. TEAM neighbouring threads share a row, so that a warp reads stretches of whole
-// sectors; each keeps EACH of its numbers, for columns lane, lane + TEAM, ...
+// p is d, or d + 1 where a column of ones is implied; its share of a sum is that of no column. TEAM
+// neighbouring threads share a row, VECTOR numbers at a time: number v of pack k of a thread is that of
+// column (k TEAM + lane) VECTOR + v, so that a warp reads stretches of whole sectors. Where VECTOR
+// is above 1 it divides d, and X starts at a multiple of its bytes.
 //
-// X is read once: a row waits in registers between its two uses, and so does the thread's share of
-// the result, over all the rows of the block. Moved are the bytes of X, 8 bytes of scale a row, and
-// the partial results of at most 1024 blocks; V comes from the first-level cache. RESIDENT threads
-// with ROWS rows of EACH numbers each have 16 KB or more in flight on a multiprocessor, 40 KB where
-// EACH is 4 or more; its share of an H100's bandwidth asks for about 10 KB at the latency of memory.
-// A number of float32 is widened and takes two double-precision operations, far below the double
-// rate of the data-centre devices.
+// X is read once: ROWS rows wait in registers between their two uses, and so does the thread's
+// share of the result, over all the rows of the block. Moved are the bytes of X, 8 bytes of scale a
+// row, and the partial results of at most 1024 blocks; V comes from the first-level cache. A number
+// of float32 is widened once, which on Hopper takes four times as long as a double-precision operation,
+// and a sum over a team costs as much as several: so each lane finishes one of the sums and hands
+// it round, instead of all lanes finishing each.
 
 #define THREADS (TEAM > 128 ? TEAM : 128)
 #define TEAMS (THREADS / TEAM)
-#define KEPT (EACH * SIDES)
-#define ROWS (KEPT <= 4 ? 4 : KEPT <= 16 ? 2 : 1)
-// Threads that fit a multiprocessor at once; it leaves a thread 64, 96, 128 or 168 registers.
-#define RESIDENT (KEPT <= 2 ? 1024 : KEPT <= 8 ? 640 : KEPT <= 24 ? 512 : 384)
+#define LANES (TEAM < WARP ? TEAM : WARP)
+#define PACKS (EACH / VECTOR)
+#define SUMS (ROWS * SIDES)
 
-// The sums of `sums` over the threads of a team, the same bits in each thread.
-static __device__ void team_sums(double (&sums)[ROWS * SIDES], double (*part)[THREADS / WARP])
+struct alignas(VECTOR * sizeof(REAL)) Pack {
+    REAL number[VECTOR];
+};
+
+// The place in `sums` of the one that this lane finishes; SUMS is a power of two, at most LANES.
+static __device__ int finished(int lane)
 {
+    int place = 0;
 #pragma unroll
-    for (int q = 0; q < ROWS * SIDES; q++) {
-        sums[q] = lanes_sum(sums[q], TEAM < WARP ? TEAM : WARP);
-        if (TEAM > WARP && threadIdx.x % WARP == 0)
-            part[q][threadIdx.x / WARP] = sums[q];
-    }
-    if (TEAM > WARP) {
-        __syncthreads();
-        const int first = threadIdx.x / TEAM * (TEAM / WARP);
+    for (int half = SUMS / 2, bit = 1; half > 0; half /= 2, bit *= 2)
+        place += lane & bit ? half : 0;
+    return place;
+}
+
+// Replace `sums` by their sums over the team, that of row r times scale[r TEAMS], the same bits in
+// each thread. Rows from `rows` on do not exist.
+static __device__ void team_sums(double (&sums)[SUMS], const double *scale, Int rows,
+                                 double (*part)[LANES])
+{
+    const int lane = threadIdx.x % LANES;
 #pragma unroll
-        for (int q = 0; q < ROWS * SIDES; q++) {
-            sums[q] = 0.0;
-            for (int w = 0; w < TEAM / WARP; w++)
-                sums[q] += part[q][first + w];
+    for (int half = SUMS / 2, bit = 1; half > 0; half /= 2, bit *= 2) {
+        const bool upper = lane & bit;
+#pragma unroll
+        for (int q = 0; q < half; q++) {
+            const double own = upper ? sums[q + half] : sums[q];
+            const double other = upper ? sums[q] : sums[q + half];
+            sums[q] = own + __shfl_xor_sync(EVERY_LANE, other, bit);
         }
     }
+    double total = sums[0];
+#pragma unroll
+    for (int bit = SUMS; bit < LANES; bit *= 2)
+        total += __shfl_xor_sync(EVERY_LANE, total, bit);
+    if (TEAM > WARP) {
+        part[threadIdx.x / WARP][lane] = total;
+        __syncthreads();
+        total = 0.0;
+        for (int w = 0; w < TEAM / WARP; w++)
+            total += part[threadIdx.x / TEAM * (TEAM / WARP) + w][lane];
+    }
+    const Int row = finished(lane) / SIDES * (Int)TEAMS;
+    total *= row < rows ? scale[row] : 0.0;
+#pragma unroll
+    for (int from = 0; from < SUMS; from++)
+        sums[finished(from)] =
+            __shfl_sync(EVERY_LANE, total, threadIdx.x % WARP / LANES * LANES + from);
 }
 
 // work[block, a, :] = sum over the block's rows of scale_i x_i (x_i . V[a]), for SIDES vectors.
@@ -45,58 +72,60 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT / THREADS)
 hvp_rows(const REAL *__restrict__ X, const double *__restrict__ scale, const double *__restrict__ V,
          double *__restrict__ work, Int n, Int d, Int p)
 {
-    __shared__ double part[2][ROWS * SIDES][THREADS / WARP];
+    __shared__ double part[2][THREADS / WARP][LANES];
     __shared__ double column[THREADS];
     const int lane = threadIdx.x % TEAM, team = threadIdx.x / TEAM;
-    double own[SIDES][EACH] = {};
+    double own[SIDES][EACH] = {}, ones[SIDES] = {};
     int turn = 0;
     for (Int first = blockIdx.x * (Int)(TEAMS * ROWS); first < n;
          first += gridDim.x * (Int)(TEAMS * ROWS)) {
-        REAL x[ROWS][EACH];
-        double sums[ROWS * SIDES] = {};
+        double x[ROWS][EACH], sums[SUMS];
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
             const Int i = first + r * TEAMS + team;
 #pragma unroll
-            for (int k = 0; k < EACH; k++) {
-                const Int j = lane + k * TEAM;
-                x[r][k] = i >= n || j >= p ? (REAL)0 : j < d ? X[i * d + j] : (REAL)1;
+            for (int k = 0; k < PACKS; k++) {
+                const Int j = (k * TEAM + lane) * VECTOR;
+                Pack pack = {};
+                if (i < n && j < d)
+                    pack = *(const Pack *)(X + i * d + j);
+#pragma unroll
+                for (int v = 0; v < VECTOR; v++)
+                    x[r][k * VECTOR + v] = (double)pack.number[v];
             }
         }
 #pragma unroll
-        for (int k = 0; k < EACH; k++) {
-            const Int j = lane + k * TEAM;
+        for (int q = 0; q < SUMS; q++)
+            sums[q] = lane == 0 && p > d ? V[q % SIDES * p + d] : 0.0;
+#pragma unroll
+        for (int e = 0; e < EACH; e++) {
+            const Int j = (e / VECTOR * TEAM + lane) * VECTOR + e % VECTOR;
 #pragma unroll
             for (int a = 0; a < SIDES; a++) {
-                const double v = j < p ? V[a * p + j] : 0.0;
+                const double v = j < d ? V[a * p + j] : 0.0;
 #pragma unroll
                 for (int r = 0; r < ROWS; r++)
-                    sums[r * SIDES + a] += (double)x[r][k] * v;
+                    sums[r * SIDES + a] += x[r][e] * v;
             }
         }
-        team_sums(sums, part[turn]);
+        team_sums(sums, scale + first + team, n - first - team, part[turn]);
         turn = 1 - turn;
 #pragma unroll
-        for (int r = 0; r < ROWS; r++) {
-            const Int i = first + r * TEAMS + team;
-            const double c = i < n ? scale[i] : 0.0;
+        for (int q = 0; q < SUMS; q++) {
+            ones[q % SIDES] += sums[q];
 #pragma unroll
-            for (int a = 0; a < SIDES; a++) {
-                const double s = c * sums[r * SIDES + a];
-#pragma unroll
-                for (int k = 0; k < EACH; k++)
-                    own[a][k] += s * (double)x[r][k];
-            }
+            for (int e = 0; e < EACH; e++)
+                own[q % SIDES][e] += sums[q] * x[q / SIDES][e];
         }
     }
 #pragma unroll
     for (int a = 0; a < SIDES; a++) {
 #pragma unroll
-        for (int k = 0; k < EACH; k++) {
-            const Int j = lane + k * TEAM;
-            column[threadIdx.x] = own[a][k];
+        for (int e = 0; e <= EACH; e++) { // the last is that of the ones
+            const Int j = e < EACH ? (e / VECTOR * TEAM + lane) * VECTOR + e % VECTOR : d + lane;
+            column[threadIdx.x] = e < EACH ? own[a][e < EACH ? e : 0] : ones[a];
             __syncthreads();
-            if (team == 0 && j < p) {
+            if (team == 0 && j < (e < EACH ? d : p)) {
                 double total = 0.0;
                 for (int other = 0; other < TEAMS; other++)
                     total += column[other * TEAM + lane];

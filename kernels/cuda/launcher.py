@@ -144,6 +144,21 @@ def empty(*shape: int) -> Array:
     return cupy().empty(shape, dtype=np.float64)
 
 
+def address(array: Array) -> int:
+    """Where an array begins."""
+    return int(array.data.ptr)
+
+
+def multiprocessors() -> int:
+    """Multiprocessors of the current device."""
+    return _multiprocessors(cupy(), cupy().cuda.Device().id)
+
+
+@lru_cache(maxsize=64)
+def _multiprocessors(module: Any, device: int) -> int:
+    return int(module.cuda.Device(device).attributes["MultiProcessorCount"])
+
+
 @lru_cache(maxsize=1024)
 def signature(text: str, name: str) -> tuple[str, ...]:
     """Types of a kernel's arguments, ``"REAL*"`` or ``"Int"``, read from its source."""

@@ -10,8 +10,6 @@
 // expected, hidden behind the other blocks of a multiprocessor, of which up to eight are resident. A right-hand
 // side with a product above its limit has diverged: it becomes NaN and is left alone.
 
-#define NOT_A_NUMBER __longlong_as_double(0x7ff8000000000000LL)
-
 extern "C" __global__ void __launch_bounds__(256, 4)
 recurse(const REAL *__restrict__ X, const Int *__restrict__ rows, const double *__restrict__ step,
         const double *__restrict__ shrink, const double *__restrict__ V,

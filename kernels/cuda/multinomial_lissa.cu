@@ -10,8 +10,6 @@
 // the first two caches.
 
 #define WARPS 8
-#define NOT_A_NUMBER __longlong_as_double(0x7ff8000000000000LL)
-
 // F[k] becomes step p_k (F[k] - p . F), by one warp.
 static __device__ void curve_row(const double *p, Int top, double step, double *F, Int K)
 {

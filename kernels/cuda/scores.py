@@ -5,17 +5,30 @@ Raw scores (t, b) may be float32; every other float is float64, rows are int64. 
 """
 
 from fastinfluence.kernels.cuda import glm
-from fastinfluence.kernels.cuda.launcher import WORK_BYTES, Array, covering, cupy, empty, launch
+from fastinfluence.kernels.cuda.launcher import (
+    THREADS,
+    WORK_BYTES,
+    Array,
+    covering,
+    cupy,
+    empty,
+    launch,
+)
 
-CHUNK = 1024
-BUSY = 512
+MAX_BLOCKS_ALONG_Y = (1 << 16) - 1
+LISTERS, EACH = 128, 4
+BUSY = 1024
 """Blocks that keep a device busy; where fewer quantities are ranked, each is cut into segments."""
+SHORT, LONG = 1 << 12, 1 << 30
+"""Rows of a segment: below, its lists cost more than it saves; above, their places overflow."""
 
 
 def finish(raw: Array, shift: Array, scale: Array) -> None:
     """Turn raw scores (t, b) into final ones, in place."""
     t, b = raw.shape
-    launch("finish", covering(t * b), (raw, shift, scale, t, b))
+    if t and b:
+        grid = covering(b, EACH * THREADS), min(t, MAX_BLOCKS_ALONG_Y)
+        launch("finish", grid, (raw, shift, scale, t, b))
 
 
 def square_sums(raw: Array, out: Array) -> None:
@@ -41,13 +54,13 @@ def merge_extremes(
     k = values.shape[2]
     if not t or not b:
         return
-    segments = min(-(-BUSY // (2 * t)), -(-b // (8 * CHUNK)), WORK_BYTES // (64 * t * k))
-    segments = max(1, segments)
+    segments = min(-(-BUSY // t), -(-b // SHORT), WORK_BYTES // (64 * t * k))
+    segments = max(1, segments, -(-b // LONG))
     length = -(-b // segments)
     lists = empty(2, segments, 2 * t, k)
     list_rows = cupy().empty((2, segments, 2 * t, k), dtype=rows.dtype)
     args = (raw, shift, scale, values, rows, lists, list_rows, t, b, k, length, first_row)
-    launch("list_extremes", (2 * t, segments), args)
+    launch("list_extremes", (t, segments), args, threads=LISTERS)
     launch("merge_lists", 2 * t, (values, rows, lists, list_rows, segments, 2 * t, k))
 
 

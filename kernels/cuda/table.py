@@ -14,7 +14,7 @@ SUMS = frozenset({"cvt", "add", "mul", "fma"})
 SIZES = SUMS | {"abs"}
 CURVES = SUMS | {"sub"}
 RECURSIONS = CURVES | {"abs", "neg", "setp"}
-RANKS = SUMS | {"setp", "neg"}
+RANKS = SUMS | {"setp", "neg", "max"}
 """And compared."""
 ANY = frozenset({"*"})
 """Whatever a loss computes."""

@@ -137,6 +137,14 @@ static unsigned __ballot_sync(unsigned mask, int predicate)
     return out;
 }
 
+// Threads run one at a time between meetings: nothing comes between.
+static int atomicAdd(int *at, int more)
+{
+    const int was = *at;
+    *at += more;
+    return was;
+}
+
 static int __ffs(int bits) { return __builtin_ffs(bits); }
 static int __popc(unsigned bits) { return __builtin_popcount(bits); }
 

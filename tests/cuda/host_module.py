@@ -23,6 +23,8 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
+from fastinfluence.kernels.cuda import glm
+
 HEADER = Path(__file__).with_name("cuda_host.h")
 ORDERS = {"forward": 0, "backward": 1, "scrambled": 2}
 FAULTS = {
@@ -177,8 +179,15 @@ def stand_in() -> ModuleType:
     module.empty = _poisoned
     module.empty_like = lambda a: _poisoned(a.shape, a.dtype)
     module.RawModule = HostModule
-    module.cuda = SimpleNamespace(Device=lambda: SimpleNamespace(id=0))
+    few = {"MultiProcessorCount": 2}  # blocks take strides
+    module.cuda = SimpleNamespace(Device=lambda *_: SimpleNamespace(id=0, attributes=few))
     return module
+
+
+def on_arrays_of_numpy(monkeypatch):
+    """Let kernels be launched on them."""
+    monkeypatch.setitem(sys.modules, "cupy", stand_in())
+    monkeypatch.setattr(glm, "address", lambda array: array.ctypes.data)
 
 
 @pytest.fixture(params=ORDERS)
@@ -186,7 +195,7 @@ def on_host(request, monkeypatch):
     """Launch on the CPU, the threads of each block in one order after another."""
     if compiler() is None:
         pytest.skip("g++ is not installed: it runs the CUDA kernels on the CPU")
-    monkeypatch.setitem(sys.modules, "cupy", stand_in())
+    on_arrays_of_numpy(monkeypatch)
     with order(request.param):
         yield
 

@@ -26,10 +26,11 @@ MOVES = {"ld", "st", "mov", "selp", "shfl"}
 
 PLANS = sorted(  # all that any number of columns may ask for
     {
-        (cut.team, cut.each, sides)
+        tuple(cut.macros.items())
         for sides in (1, 4)
-        for p in range(1, 8193)
-        if (cut := glm.plan(p, sides)) is not None
+        for vector in (1, 2, 4)
+        for d in range(vector, 8193, vector)
+        if (cut := glm.plan(d, sides, vector)) is not None
     }
 )
 
@@ -40,8 +41,12 @@ def variants(arch: str, real: str) -> list[tuple[str, tuple[str, ...]]]:
     All cuts of a row are compiled once; elsewhere, to save time, the ends of what a thread keeps.
     """
     every = (arch, real) == ("sm_90", "float")
-    plans = [p for p in PLANS if every or (p[1] * p[2] in (1, 4, 32) and p[0] in (8, 32, 256))]
-    out = [("hvp.cu", (f"TEAM={t}", f"EACH={e}", f"SIDES={s}")) for t, e, s in plans]
+    plans = [dict(p) for p in PLANS if dict(p)["VECTOR"] < 4 or real == "float"]
+    out = [
+        ("hvp.cu", tuple(f"{name}={value}" for name, value in cut.items()))
+        for cut in plans
+        if every or (cut["EACH"] in (1, 4, 8, 32) and cut["TEAM"] in (8, 32, 256))
+    ]
     out += [("glm.cu", (f"TEAM={team}",)) for team in (4, 8, 16, 32)]
     for file in ("csr.cu", "lissa.cu", "multinomial_lissa.cu"):
         out += [(file, (f"INDEX={index}",)) for index in ("int", "long long")]

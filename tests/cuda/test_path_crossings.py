@@ -88,7 +88,7 @@ def _conditioning_bytes(infl: fi.Influence) -> int:
 
 @pytest.mark.parametrize("sampling", ["weight", "curvature"])
 def test_lissa_sends_its_draws_and_nothing_else(sampling: str) -> None:
-    """One upload for each repeat and stretch of draws; the solution and its account come back."""
+    """One upload for each stretch of draws of all repeats; the solution and its account return."""
     case = built("logistic")
     solver = fi.solvers.LiSSA(depth=30, repeats=4, sampling=sampling, tol=1e3)
     with installed() as (_, ledger):
@@ -96,7 +96,7 @@ def test_lissa_sends_its_draws_and_nothing_else(sampling: str) -> None:
         infl.ihvp(infl.theta)
         with ledger.of() as seen:
             found = infl.ihvp(infl.theta)
-        assert sorted(seen.up) == sorted(4 * [8 * 30] + [infl.theta.nbytes])
+        assert sorted(seen.up) == sorted([4 * 8 * 30, infl.theta.nbytes])
         assert sorted(seen.down) == sorted(_arrays(found))
 
 

@@ -1,5 +1,9 @@
 """Products with few and with many vectors are the same product."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -30,3 +34,19 @@ def test_rows_beyond_one_piece(rng):
     expected = X.T @ (scale[:, None] * (X @ V))
     got = DenseFeatures(X).hvp(scale, V)
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+UNCOMPILED = """
+import numpy as np
+from fastinfluence.rows.dense import DenseFeatures
+rng = np.random.default_rng(0)
+X, V, scale = rng.normal(size=(37, 70)), rng.normal(size=(70, 2)), rng.normal(size=37)
+found = DenseFeatures(X).hvp(scale, V)
+assert np.allclose(found, X.T @ (scale[:, None] * (X @ V)), rtol=1e-12)
+"""
+
+
+def test_kernels_run_uncompiled():
+    """With Numba's switch off, as a debugger or a measurement of coverage has it."""
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    subprocess.run([sys.executable, "-c", UNCOMPILED], check=True, timeout=300, env=environment)

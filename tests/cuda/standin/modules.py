@@ -200,7 +200,7 @@ def _made_by(function: Any) -> Any:
 
 def _cuda() -> Any:
     return SimpleNamespace(
-        Device=lambda *_: SimpleNamespace(id=0),
+        Device=lambda *_: SimpleNamespace(id=0, attributes={"MultiProcessorCount": 2}),
         Stream=Stream,
         Event=Event,
         get_current_stream=lambda: CURRENT,
