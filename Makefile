@@ -32,7 +32,7 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format types docs gpu bench bench-quick bench-compare budgets bench-peers paper paper-quick paper-full paper-page generate clean clean-venv
+.PHONY: help demo test lint format types docs gpu bench bench-quick bench-compare budgets bench-peers paper paper-quick paper-full paper-page generate api clean clean-venv
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -158,6 +158,9 @@ paper-page: $(VENV)/.dev  ## write docs/paper.md again from the results
 
 generate: $(VENV)/.dev  ## derive the shipped programs again from the table of losses
 	@$(PY) -m fastinfluence.spec.derive
+
+api: $(VENV)/.test  ## write the list of public names again, after a change that is meant
+	@PYTHONPATH=.:tests $(PY) tests/embedding/surface.py
 
 clean:  ## remove what was built, keep .venv
 	@rm -rf build dist docs/_build docs/api docs/gallery_built demo-output .asv .mypy_cache .pytest_cache .ruff_cache htmlcov .coverage

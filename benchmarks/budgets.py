@@ -162,7 +162,7 @@ def importing() -> Row:
 def first_score(cold: bool, at_most: float) -> Row:
     """Score for the first time, with compiled code on disk or without."""
     with tempfile.TemporaryDirectory() as empty:
-        cache = {"NUMBA_CACHE_DIR": empty} if cold else {}
+        cache = {"FASTINFLUENCE_CACHE_DIR": empty} if cold else {}
         seconds = process(FIRST_SCORE, **cache)
         if not cold:
             seconds = min(seconds, *(process(FIRST_SCORE) for _ in range(3)))

@@ -7,7 +7,6 @@ onto what is allowed, retrain from where the model was, and repeat.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.inputs import checked_rows, positive, positive_count
 from fastinfluence.labels import LabelCodec
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.progress import Progress
 from fastinfluence.replaced import NearbyInverse, Optimum, Retrainer, with_rows_replaced

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import cached_property
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from fastinfluence.errors import DeviceError
+from fastinfluence.lazy import cached_property
 
 T = TypeVar("T")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastinfluence.backend import numbers, on_device
 from fastinfluence.engines.base import Engine
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem
 from fastinfluence.types import FloatArray, IntArray
 

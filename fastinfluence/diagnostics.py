@@ -7,7 +7,6 @@ step of the objective without row i (exact for squared loss), φ the dispersion.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from fastinfluence.deletion import Deletion
 from fastinfluence.engines.glm import GLMEngine
 from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.lazy import cached_property
 from fastinfluence.progress import Progress, silent
 from fastinfluence.residuals import FIXED_DISPERSION, deviance_residuals, pearson_residuals
 from fastinfluence.tables import frame_of

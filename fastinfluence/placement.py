@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Self, cast
 
 from fastinfluence.backend import CPU, CUDA, Backend, require_device
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.inputs import one_of
+from fastinfluence.lazy import cached_property
 from fastinfluence.rows.base import Rows
 from fastinfluence.rows.features import Features
 from fastinfluence.rows.paired import PairedRows, twin

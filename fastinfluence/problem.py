@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -22,6 +21,7 @@ from fastinfluence.inputs import (
 )
 from fastinfluence.kernel_space import KernelSpace
 from fastinfluence.labels import LabelCodec, Untouched
+from fastinfluence.lazy import cached_property
 from fastinfluence.placement import Placed, checked_device
 from fastinfluence.rows.base import Rows, available_threads
 from fastinfluence.rows.features import Features

@@ -1,27 +1,31 @@
-"""Generated source kept in a private folder, so that Numba's cache hits in the next process.
+"""Compiled kernels kept in a private folder, so that the next process need not compile them again.
 
-Numba's on-disk cache needs a real file that keeps its name, size and modification time. So a
-generated module is written once under a name that contains the hash of its text, and never again.
+An entry is found by a name that holds a hash of all that it was made from, so none is ever out of
+date, whatever the clock says. What is read is checked against the hash written beside it before
+anything looks into it: a damaged file counts as missing. Entries come under their names complete,
+so processes that compile at once do not meet. Without a folder that can be trusted nothing is kept.
 """
 
+from __future__ import annotations
+
 import hashlib
-import importlib.util
 import os
 import stat
 import sys
 import tempfile
-import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-_LOCK = threading.RLock()
+_SUFFIX = ".kernel"
+_DIGEST_BYTES = hashlib.sha256().digest_size
+OF_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
 class CacheStatus:
-    """Where generated kernels live: `persistent` is False, with a `note`, in a temporary folder."""
+    """Where compiled kernels are kept: where `persistent` is False, nowhere, as `note` says."""
 
     folder: Path
     persistent: bool
@@ -29,7 +33,7 @@ class CacheStatus:
 
 
 def load(source: str, stem: str) -> ModuleType:
-    """Module whose text is `source`, written to the cache folder unless it is there already.
+    """Module whose text is `source`; it lives in memory, what it compiles in the cache.
 
     Parameters
     ----------
@@ -38,16 +42,81 @@ def load(source: str, stem: str) -> ModuleType:
     stem : str
         Readable part of the module's name; characters outside [A-Za-z0-9_] become underscores.
     """
-    safe = "".join(c if c.isascii() and c.isalnum() else "_" for c in stem)[:40]
-    name = f"_fastinfluence_{safe}_{hashlib.sha256(source.encode()).hexdigest()[:24]}"
-    with _LOCK:
-        known = sys.modules.get(name)
-        return known if known is not None else _import(name, _store(source, f"{name}.py"))
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    name = f"_fastinfluence_{_safe(stem)}_{digest[:24]}"
+    known = sys.modules.get(name)
+    if known is not None:
+        return known
+    # Without a lock, which a fork in another thread would leave held: the first one to end counts.
+    return sys.modules.setdefault(name, _module(name, source, digest))
 
 
 def status() -> CacheStatus:
-    """Folder in use, whether it outlives this process, and why not if it does not."""
+    """Folder in use, and why none is where nothing can be kept."""
     return _resolve(str(_wanted_folder()))
+
+
+def read(name: str) -> bytes | None:
+    """An entry as it was written; None where it is missing, damaged, or another's to change."""
+    kept = status()
+    if not kept.persistent:
+        return None
+    try:
+        data = _private(kept.folder / (name + _SUFFIX))
+    except OSError:
+        return None
+    digest, entry = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    return entry if hashlib.sha256(entry).digest() == digest else None
+
+
+def write(name: str, entry: bytes) -> None:
+    """Keep an entry, readable and writable by this user alone; where that fails, it is not kept."""
+    kept = status()
+    if not kept.persistent:
+        return
+    path = kept.folder / (name + _SUFFIX)
+    try:
+        _whole(path, hashlib.sha256(entry).digest() + entry)
+    except OSError:  # the disk is full, or the folder was taken away: compile again next time
+        return
+
+
+def entry_name(stem: str, *made_from: object) -> str:
+    """Name of what was made from these, each told apart by its repr."""
+    return f"{_safe(stem)}-{hashlib.sha256(repr(made_from).encode()).hexdigest()}"
+
+
+def _safe(stem: str) -> str:
+    return "".join(c if c.isascii() and c.isalnum() else "_" for c in stem)[:40]
+
+
+def _module(name: str, source: str, digest: str) -> ModuleType:
+    module = ModuleType(name)
+    module.__dict__["SOURCE_DIGEST"] = digest
+    exec(compile(source, f"<{name}>", "exec"), module.__dict__)
+    return module
+
+
+def _private(path: Path) -> bytes:
+    """Contents of a plain file that nobody else may write to."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        info = os.fstat(file.fileno())
+        if not stat.S_ISREG(info.st_mode) or _why_not_own(info):
+            raise PermissionError(f"{path} is not this user's own file")
+        return file.read()
+
+
+def _whole(path: Path, data: bytes) -> None:
+    """Write through a temporary file (mode 0600), so that no reader ever sees half an entry."""
+    descriptor, scratch = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(scratch, path)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
 
 
 def _wanted_folder() -> Path:
@@ -67,27 +136,23 @@ def _resolve(wanted: str) -> CacheStatus:
     reason = _why_unusable(folder)
     if reason is None:
         return CacheStatus(folder, True, "")
-    return _temporary(reason)
-
-
-def _temporary(reason: str) -> CacheStatus:
-    scratch = Path(tempfile.mkdtemp(prefix="fastinfluence-"))
     note = f"{reason}; kernels compile again in each process. Set FASTINFLUENCE_CACHE_DIR."
-    return CacheStatus(scratch, False, note)
+    return CacheStatus(folder, False, note)
 
 
 def _why_unusable(folder: Path) -> str | None:
     """Reason not to run code from this folder, or None; it is created if missing."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        info = folder.stat()
+        real = folder.resolve()
+        reason = _why_not_own(real.stat())
+        if reason is not None:
+            return f"the cache folder {folder} {reason}"
+        for parent in real.parents:
+            if _may_be_swapped(parent.stat()):
+                return f"the cache folder {folder} lies below {parent}, where anyone may replace it"
     except OSError as error:
         return f"cannot create the cache folder {folder} ({error.strerror})"
-    if hasattr(os, "getuid"):
-        if info.st_uid != os.getuid():
-            return f"the cache folder {folder} belongs to another user"
-        if info.st_mode & stat.S_IWOTH:
-            return f"the cache folder {folder} is writable by everyone"
     try:
         descriptor, probe = tempfile.mkstemp(dir=folder, suffix=".tmp")
         os.close(descriptor)
@@ -97,47 +162,19 @@ def _why_unusable(folder: Path) -> str | None:
     return None
 
 
-def _store(source: str, file_name: str) -> Path:
-    path = status().folder / file_name
-    if _holds(path, source):
-        return path
-    try:
-        return _write(source, path)
-    except OSError:  # the folder filled up or was taken away after it was checked
-        return _write(source, Path(tempfile.mkdtemp(prefix="fastinfluence-")) / file_name)
+def _why_not_own(info: os.stat_result) -> str | None:
+    """Reason why others could have written this, or None."""
+    if not hasattr(os, "getuid"):  # permissions of another kind: the user's own folder is private
+        return None
+    if info.st_uid != os.getuid():
+        return "belongs to another user"
+    if info.st_mode & OF_OTHERS:
+        who = "everyone" if info.st_mode & stat.S_IWOTH else "its group"
+        return f"is writable by {who} (chmod go-w)"
+    return None
 
 
-def _holds(path: Path, source: str) -> bool:
-    """Whether the file is there with exactly this text: a cut or edited one is written anew."""
-    try:
-        return path.read_bytes() == source.encode()
-    except OSError:
-        return False
-
-
-def _write(source: str, path: Path) -> Path:
-    """Write through a temporary file (mode 0600), so that no reader ever sees half a file."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, scratch = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(source.encode())
-        os.replace(scratch, path)
-    except OSError:
-        Path(scratch).unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _import(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"cannot import generated kernels from {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+def _may_be_swapped(info: os.stat_result) -> bool:
+    """Whether everyone may rename what lies in this folder."""
+    open_to_all = bool(info.st_mode & stat.S_IWOTH) and not info.st_mode & stat.S_ISVTX
+    return hasattr(os, "getuid") and open_to_all

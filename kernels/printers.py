@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib import resources
 
 from fastinfluence.errors import LossError
+from fastinfluence.forks import held_across_forks
 from fastinfluence.kernels.program import OPS, PointwiseProgram, Step, is_number
 from fastinfluence.kernels.translate import PRELUDE, Function, functions, needed
 
@@ -18,7 +19,7 @@ from fastinfluence.kernels.translate import PRELUDE, Function, functions, needed
 # the decorators in kernels/cpu/jit.py change, so that no stale compiled code is picked up.
 GENERATOR_VERSION = 4
 
-_READING = threading.Lock()
+_READING = held_across_forks(threading.Lock())
 
 _MATH: tuple[str, ...] = ("exp", "log", "sqrt", "log1p", "expm1", "erf", "erfc")
 _MATH += ("tanh", "sinh", "cosh", "atan", "sin", "cos")

@@ -10,10 +10,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from fastinfluence.errors import LossError
+from fastinfluence.lazy import cached_property
 
 # Number of arguments of every operation. A backend is complete when it prints each of them.
 OPS: dict[str, int] = {

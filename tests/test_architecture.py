@@ -51,6 +51,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("progress",),
     ("types",),
     ("errors",),
+    ("forks", "lazy"),
 )
 
 # Imports inside a function that may point up, by name: who, whom, and for which public method.

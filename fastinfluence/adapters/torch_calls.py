@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch.func import functional_call, grad, vjp, vmap
 
+from fastinfluence.forks import held_across_forks
 from fastinfluence.types import FloatArray
 
 Tensor: TypeAlias = torch.Tensor
 Map: TypeAlias = Callable[[Tensor], Tensor]
 
-SWAPPING = threading.RLock()
+SWAPPING = held_across_forks(threading.RLock())
 """Held while ``functional_call`` has a module's parameters replaced: other threads would see it."""
 
 

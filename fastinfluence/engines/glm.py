@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from fastinfluence.engines.root import CurvatureRoot
 from fastinfluence.engines.row_curvature import RowCurvature
 from fastinfluence.engines.sums import add, add_all
 from fastinfluence.errors import LossError, UnsupportedError
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import FEW, Block
 from fastinfluence.rows.features import Features, squared

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from fastinfluence.backend import contiguous
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.kernels.program import PointwiseProgram
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import Block
 from fastinfluence.spec.loss import Loss

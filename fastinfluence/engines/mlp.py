@@ -8,7 +8,6 @@ has n numbers, never n·p or n·width, beside a fixed number of bytes of activat
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from fastinfluence.engines.mlp_thetas import MLPThetas
 from fastinfluence.engines.network import Network, Room, Trace
 from fastinfluence.engines.row_products import RowProducts
 from fastinfluence.errors import LossError
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.features import Features

@@ -7,7 +7,6 @@ between two of them happens to K numbers of one row (:mod:`fastinfluence.kernels
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from fastinfluence.engines.multinomial_rows import MultinomialRowCurvature
 from fastinfluence.engines.other_thetas import OtherThetas
 from fastinfluence.engines.sums import add, add_all
 from fastinfluence.errors import InputError, LossError
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem, TestRows
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.features import Features, squared

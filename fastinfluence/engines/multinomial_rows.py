@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastinfluence.backend import contiguous
 from fastinfluence.engines.row_curvature import RowTable
+from fastinfluence.lazy import cached_property
 from fastinfluence.rows.csr import CSRFeatures
 from fastinfluence.types import FloatArray, IntArray
 

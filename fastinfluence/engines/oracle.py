@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from fastinfluence.engines.oracle_calls import Calls
 from fastinfluence.engines.oracle_thetas import OracleThetas, indexed
 from fastinfluence.engines.row_products import RowProducts
 from fastinfluence.errors import UnsupportedError
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.indexed import Indexed

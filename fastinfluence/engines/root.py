@@ -26,12 +26,12 @@ class CurvatureRoot:
         problem = engine.problem
         self._engine, self._rows = engine, problem.rows
         self.n_rows = problem.n_rows
-        self._xp = problem.backend.xp
+        self._backend = problem.backend
         self._root = np.sqrt(problem.w * engine.d2 / problem.W)
 
     def apply(self, V: FloatArray) -> FloatArray:
         """Z V, shape (n, t)."""
-        out: FloatArray = self._xp.empty((self._rows.n_rows, V.shape[1]))
+        out: FloatArray = self._backend.xp.empty((self._rows.n_rows, V.shape[1]))
 
         def task(block: Block) -> int:
             out[block.rows] = block.X.linear(V)
@@ -53,7 +53,7 @@ class CurvatureRoot:
     def gram(self, diagonal: FloatArray) -> FloatArray:
         """Z diag(diagonal) Zᵀ, shape (n, n), without a copy of X."""
         n = self._rows.n_rows
-        out: FloatArray = self._xp.empty((n, n))
+        out: FloatArray = self._backend.xp.empty((n, n))
         step = max(1, min(GRAM_ROWS, GRAM_BYTES // (8 * self._engine.n_params)))
         for first in range(0, n, step):
             last = min(first + step, n)

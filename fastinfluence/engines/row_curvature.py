@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.csr import CSRFeatures

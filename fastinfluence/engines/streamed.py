@@ -7,13 +7,14 @@ read, which costs less than reading them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from fastinfluence.engines.streamed_rows import StreamedRowCurvature
 from fastinfluence.engines.sums import add
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.columns import PerRow, at_block

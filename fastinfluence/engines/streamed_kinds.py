@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from fastinfluence.engines.mlp import MLPEngine
 from fastinfluence.engines.multinomial import MultinomialEngine
 from fastinfluence.engines.streamed import Local, Streamed, Totals
 from fastinfluence.kernels.cpu import pointwise
+from fastinfluence.lazy import cached_property
 from fastinfluence.rows.base import Block
 from fastinfluence.rows.columns import at_block
 from fastinfluence.spec.line import REAL_LINE
@@ -32,12 +32,12 @@ class BlockGLM(GLMEngine):
         self.f = f
 
     @cached_property
-    def d1(self) -> FloatArray:  # type: ignore[override]
+    def d1(self) -> FloatArray:
         """First derivative of the loss, shape (b,)."""
         return self._derivatives("d1")[0]
 
     @cached_property
-    def d2(self) -> FloatArray:  # type: ignore[override]
+    def d2(self) -> FloatArray:
         """Curvature weight, shape (b,)."""
         return self._derivatives(self._second)[0]
 
@@ -78,7 +78,7 @@ def _glm_totals(local: Local, block: Block) -> Totals:
     return out
 
 
-class StreamedGLM(Streamed, GLMEngine):  # type: ignore[override]  # sums made when asked for
+class StreamedGLM(Streamed, GLMEngine):
     """A GLM on a streamed table."""
 
     kind, whole = BlockGLM, GLMEngine
@@ -114,7 +114,7 @@ class StreamedGLM(Streamed, GLMEngine):  # type: ignore[override]  # sums made w
         return self.upward
 
 
-class StreamedMultinomial(Streamed, MultinomialEngine):  # type: ignore[override]
+class StreamedMultinomial(Streamed, MultinomialEngine):
     """A multinomial model on a streamed table."""
 
     kind = whole = MultinomialEngine
@@ -132,7 +132,7 @@ class StreamedMultinomial(Streamed, MultinomialEngine):  # type: ignore[override
         return self.per_row("row_sizes")
 
 
-class StreamedMLP(Streamed, MLPEngine):  # type: ignore[override]
+class StreamedMLP(Streamed, MLPEngine):
     """A multilayer perceptron on a streamed table."""
 
     kind = whole = MLPEngine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceWarning, InputError
 from fastinfluence.fit import FitStatus, relative_gradient
 from fastinfluence.inputs import non_negative, one_of
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem, Spec
 from fastinfluence.progress import Progress, as_progress, silent
 from fastinfluence.removal import Refit

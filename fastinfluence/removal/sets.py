@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fastinfluence.errors import InputError
 from fastinfluence.inputs import checked_rows
+from fastinfluence.lazy import cached_property
 from fastinfluence.problem import Problem
 from fastinfluence.types import BoolArray, FloatArray, IntArray
 

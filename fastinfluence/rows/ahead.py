@@ -38,15 +38,16 @@ def ahead(blocks: Iterator[Block]) -> Iterator[Block]:
             put(None)
 
     reader = threading.Thread(target=read, name="fastinfluence-reader", daemon=True)
-    reader.start()
     try:
+        reader.start()
         while (item := ready.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item
     finally:
         left.set()
-        reader.join()
+        if reader.ident is not None:
+            reader.join()
 
 
 class Counter:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from fastinfluence.errors import InputError
+from fastinfluence.lazy import cached_property
 from fastinfluence.rows.base import ordered
 from fastinfluence.rows.source import Raw, Unit
 from fastinfluence.rows.sources import as_rows

@@ -187,7 +187,9 @@ class _Shared(Generic[T]):
     ) -> None:
         self._span, self._count, self._combine = span, count, combine
         self._n_threads = min(n_threads, count)
-        self._changed = threading.Condition()
+        # Entered by itself: Ctrl-C inside a condition's own Python code would leave it held.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._taken = self._folded = 0
         self._waiting: dict[int, T] = {}
         self._total: list[T] = []
@@ -199,11 +201,18 @@ class _Shared(Generic[T]):
             threading.Thread(target=self._work, name=f"fastinfluence-{k}", daemon=True)
             for k in range(1, self._n_threads)
         ]
-        for helper in helpers:
-            helper.start()
-        self._work()
-        for helper in helpers:
-            helper.join()
+        try:
+            for helper in helpers:
+                helper.start()
+            self._work()
+            for helper in helpers:
+                helper.join()
+        except BaseException as error:  # Ctrl-C while the threads start or end: none may go on
+            self._stop(error)
+            for helper in helpers:
+                if helper.ident is not None:
+                    helper.join()
+            raise
         if self._error is not None:
             raise self._error
         return self._total[0]
@@ -213,13 +222,16 @@ class _Shared(Generic[T]):
             while (k := self._take()) is not None:
                 self._add(k, self._span(k))
         except BaseException as error:  # of any kind: it is raised in the caller's thread
-            with self._changed:
-                self._error = self._error or error
-                self._changed.notify_all()
+            self._stop(error)
+
+    def _stop(self, error: BaseException) -> None:
+        with self._lock:
+            self._error = self._error or error
+            self._changed.notify_all()
 
     def _take(self) -> int | None:
         """The next span, once few enough results wait; None where nothing is left to do."""
-        with self._changed:
+        with self._lock:
             while self._error is None and self._taken - self._folded >= 2 * self._n_threads:
                 self._changed.wait()
             if self._error is not None or self._taken == self._count:
@@ -228,7 +240,7 @@ class _Shared(Generic[T]):
             return self._taken - 1
 
     def _add(self, k: int, result: T) -> None:
-        with self._changed:
+        with self._lock:
             self._waiting[k] = result
             while self._folded in self._waiting:
                 ready = self._waiting.pop(self._folded)

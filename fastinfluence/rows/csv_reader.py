@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from fastinfluence.errors import InputError
+from fastinfluence.lazy import cached_property
 from fastinfluence.rows.files import Stamps, first_line, listed_files, same_columns
 from fastinfluence.rows.readers import READ_AHEAD, Part, Reader, arrow
 

@@ -7,13 +7,13 @@ is how rows are named without asking the device for numbers, and what a device d
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastinfluence.backend import CUDA, contiguous, to_host
+from fastinfluence.lazy import cached_property
 from fastinfluence.rows.base import FEW, Block, fingerprint_of, ordered_map_reduce
 from fastinfluence.rows.csr import CSRFeatures
 from fastinfluence.rows.dense import DenseFeatures

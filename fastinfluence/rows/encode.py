@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fastinfluence.errors import InputError
+from fastinfluence.lazy import cached_property
 from fastinfluence.rows.columnar import ColumnFeatures
 from fastinfluence.rows.csr import CSRFeatures
 from fastinfluence.rows.features import Features

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -30,28 +28,26 @@ class Gathered:
 
     def __init__(self, read: Callable[[IntArray], Block], most: int) -> None:
         self._read, self._most = read, most
-        self._lock = threading.Lock()
-        self._kept: deque[tuple[IntArray, Block]] = deque(maxlen=KEPT)
+        # Replaced as a whole, without a lock: threads that read at once may lose each other's set.
+        self._kept: tuple[tuple[IntArray, Block], ...] = ()
 
     def block(self, rows: IntArray) -> Block:
         """The rows in the order asked for, as a block of their own from 0 on."""
         distinct = np.unique(rows)
-        with self._lock:
-            kept = list(self._kept)
-        for known, block in reversed(kept):
+        for known, block in reversed(self._kept):
             if np.isin(distinct, known, assume_unique=True).all():
                 return part(block, np.searchsorted(known, rows))
         self._forget(len(distinct))
         block = self._read(distinct)
-        with self._lock:
-            self._kept.append((distinct, block))
+        self._kept = (*self._kept, (distinct, block))[-KEPT:]
         return part(block, np.searchsorted(distinct, rows))
 
     def _forget(self, coming: int) -> None:
         """The sets longest kept, until there is room for so many rows more."""
-        with self._lock:
-            while self._kept and sum(len(rows) for rows, _ in self._kept) + coming > self._most:
-                self._kept.popleft()
+        kept = self._kept
+        while kept and sum(len(rows) for rows, _ in kept) + coming > self._most:
+            kept = kept[1:]
+        self._kept = kept
 
     @staticmethod
     def joined(blocks: Sequence[Block]) -> Block:

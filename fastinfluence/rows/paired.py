@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 
 from fastinfluence.backend import CUDA, free_bytes, to_host
+from fastinfluence.lazy import cached_property
 from fastinfluence.rows.base import Block, Rows
 from fastinfluence.rows.device import DeviceCSR, DeviceDense, DeviceRows, FetchedRows
 from fastinfluence.rows.features import Features

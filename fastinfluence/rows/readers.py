@@ -8,11 +8,11 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.lazy import cached_property
 from fastinfluence.rows.encode import is_category
 from fastinfluence.rows.files import Stamps, first_line, listed_files, same_columns
 

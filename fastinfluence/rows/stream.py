@@ -12,12 +12,13 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from fastinfluence.errors import InputError, UnsupportedError
+from fastinfluence.lazy import cached_property
 from fastinfluence.progress import Progress, silent
 from fastinfluence.rows.ahead import Counter, ahead
 from fastinfluence.rows.base import Block, Values, fold, ordered

@@ -6,7 +6,6 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from fastinfluence.errors import InputError
 from fastinfluence.fingerprints import of_json
 from fastinfluence.inputs import listed
+from fastinfluence.lazy import cached_property
 from fastinfluence.sinks.question import Question
 
 FORMAT = 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol, cast
 
 import numpy as np
@@ -18,6 +17,7 @@ from fastinfluence.backend import numbers
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import InputError, SolverError
 from fastinfluence.inputs import positive, positive_count
+from fastinfluence.lazy import cached_property
 from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound, units_of
 from fastinfluence.solvers.block_cg import BLOCK_FROM, WIDEST, block_cg
 from fastinfluence.solvers.gauge import prepared_on_range

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import UnsupportedError
 from fastinfluence.inputs import one_of
+from fastinfluence.lazy import cached_property
 from fastinfluence.solvers.base import (
     Conditioning,
     Prepared,

@@ -9,11 +9,10 @@ through their Schur complement, which simplifies to Z_Fᵀ K⁻¹ Z_F: with q = 
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from fastinfluence.curvature import Curvature, Gauge
+from fastinfluence.lazy import cached_property
 from fastinfluence.solvers.base import Conditioning, Solution, finite_columns, residual_bound
 from fastinfluence.solvers.factor import Factor
 from fastinfluence.solvers.rounding import Rounding, widened

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fastinfluence.backend import namespace
+<<<<<<< HEAD
 from fastinfluence.errors import SolverError
+=======
+from fastinfluence.lazy import cached_property
+>>>>>>> embed
 from fastinfluence.solvers.algebra import algebra_of
 from fastinfluence.types import FloatArray
 
@@ -47,7 +50,7 @@ class Factor:
                 "the curvature overflows: w·x² of some rows is no finite float64. Rescale the "
                 "columns of X, the weights and l2"
             )
-        p, self._algebra = len(matrix), algebra_of(matrix)
+        p = len(matrix)
         diagonal = np.abs(np.diagonal(matrix))
         self.scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         scaled = matrix * self.scale[:, None] * self.scale
@@ -70,7 +73,6 @@ class Factor:
     def of_state(cls, numbers: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Factor:
         """The factor that had this state, without its matrix."""
         out = cls.__new__(cls)
-        out._algebra = algebra_of(arrays["scale"])
         out.definite, out.rcond = bool(numbers["definite"]), float(numbers["rcond"])
         out.rank, out.negative = int(numbers["rank"]), int(numbers["negative"])
         out.scale = np.asarray(arrays["scale"], dtype=np.float64)
@@ -80,6 +82,11 @@ class Factor:
         else:
             out.values, out.vectors = arrays["values"], arrays["vectors"]
         return out
+
+    @property
+    def _algebra(self) -> Any:
+        """A module, which is looked up so that a factor can be sent to another process."""
+        return algebra_of(self.scale)
 
     def _try_cholesky(self, scaled: FloatArray) -> bool:
         try:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +22,7 @@ from fastinfluence.backend import contiguous, numbers
 from fastinfluence.curvature import Curvature
 from fastinfluence.errors import FastInfluenceWarning, InputError, SolverError
 from fastinfluence.inputs import one_of, positive, positive_count
+from fastinfluence.lazy import cached_property
 from fastinfluence.solvers.base import Conditioning, Prepared, Solution, residual_bound
 from fastinfluence.solvers.draws import SAMPLINGS, draws_of
 from fastinfluence.solvers.gauge import prepared_on_range

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -58,14 +59,26 @@ class Recursions:
         if threads == 1:
             yield from (self._one(V, seed, depth)[None] for seed in seeds)
             return
+        left = threading.Event()
         with ThreadPoolExecutor(threads, thread_name_prefix="fastinfluence") as pool:
-            for first in range(0, len(seeds), threads):  # waves: at most `threads` results wait
-                wave = seeds[first : first + threads]
-                yield from pool.map(lambda seed: self._one(V, seed, depth)[None], wave)
+            try:
+                for first in range(0, len(seeds), threads):  # waves: at most `threads` results wait
+                    wave = seeds[first : first + threads]
+                    yield from pool.map(lambda seed: self._one(V, seed, depth, left)[None], wave)
+            finally:  # after Ctrl-C nobody waits for the rest of a recursion
+                left.set()
 
-    def _one(self, V: FloatArray, seed: np.random.SeedSequence, depth: int) -> FloatArray:
+    def _one(
+        self,
+        V: FloatArray,
+        seed: np.random.SeedSequence,
+        depth: int,
+        left: threading.Event | None = None,
+    ) -> FloatArray:
         cur = V.copy()
         for rows in self._draws.blocks(depth, self._batch, np.random.default_rng(seed)):
+            if left is not None and left.is_set():
+                break
             self._advance(cur, V, rows)
         return self._ended(cur)
 

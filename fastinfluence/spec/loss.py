@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastinfluence.errors import LossError
 from fastinfluence.kernels.program import PointwiseProgram
+from fastinfluence.lazy import cached_property
 from fastinfluence.spec.line import REAL_LINE, Domain, Line, Param, as_domain
 
 
