@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastinfluence.attacks import attack
     from fastinfluence.influence import Influence
     from fastinfluence.influence.loading import load
+    from fastinfluence.rankings import find_label_issues, rank_harmful, removal_curve, value_rows
     from fastinfluence.sinks import ParquetScores, ParquetSink, TopK, Total
     from fastinfluence.spec import activations, families, losses
     from fastinfluence.spec.loss import Loss
@@ -51,11 +52,15 @@ _PLACES = {
     "activations": "fastinfluence.spec.activations",
     "attack": "fastinfluence.attacks:attack",
     "families": "fastinfluence.spec.families",
+    "find_label_issues": "fastinfluence.rankings:find_label_issues",
     "load": "fastinfluence.influence.loading:load",
     "losses": "fastinfluence.spec.losses",
+    "rank_harmful": "fastinfluence.rankings:rank_harmful",
+    "removal_curve": "fastinfluence.rankings:removal_curve",
     "rows": "fastinfluence.rows",
     "solvers": "fastinfluence.solvers",
     "targets": "fastinfluence.targets",
+    "value_rows": "fastinfluence.rankings:value_rows",
 }
 """Public names, imported when first used: importing the package costs next to nothing."""
 
@@ -99,9 +104,13 @@ __all__ = [
     "activations",
     "attack",
     "families",
+    "find_label_issues",
     "load",
     "losses",
+    "rank_harmful",
+    "removal_curve",
     "rows",
     "solvers",
     "targets",
+    "value_rows",
 ]
