@@ -32,10 +32,11 @@ class LabelIssues:
         Positions of all rows, the most suspicious label first; ties go to the lower row. Rows
         that the others leave undetermined come last, with a score of NaN.
     score : ndarray, shape (n,)
-        −log of the probability, in nats, of each row's given label by a model that has not seen
-        the row; large: suspicious. In the order of the training rows, as the next three.
+        −log of ``probability``, in nats; large: suspicious. In the order of the training rows, as
+        the next three.
     probability : ndarray, shape (n,)
-        The same as a probability.
+        That the given label is right, by a model that has not seen the row and an estimate of how
+        often a row of one class is labelled as another.
     given, suggested : ndarray, shape (n,)
         The label as it is, and the likeliest one by that model.
     model : Influence
@@ -89,7 +90,7 @@ class LabelIssues:
         names = [str(name) for name in self.names.at(shown)]
         lines = [
             f"  {name}: given {_plain(self.given[i])}, suggested {_plain(self.suggested[i])}, "
-            f"probability of the given {self.probability[i]:.2g}"
+            f"right with probability {self.probability[i]:.2g}"
             for name, i in zip(names, shown, strict=True)
         ]
         return "\n".join([head, *lines])
@@ -108,10 +109,10 @@ def find_label_issues(
 ) -> LabelIssues:
     """Rank the rows whose label is most likely wrong.
 
-    Each row is judged by a model that has not seen it: its score is the loss of its label there.
-    Leaving a row out is one Newton step from the fit of all rows, so that no fit is made per row.
-    The model is then refitted with each row weighed by the probability that its label is right,
-    and every row judged again.
+    Each row is judged by a model that has not seen it: leaving a row out is one Newton step from
+    the fit of all rows, so that no fit is made per row. How often one class is labelled as another
+    is estimated from all rows, which gives the probability that a label is right. The model is
+    then refitted with each row weighed by it, and every row judged again.
 
     Parameters
     ----------
@@ -177,16 +178,19 @@ def _told(
     infl: Influence, found: Judged, classes: np.ndarray[Any, Any], judge: Judge, refits: int
 ) -> LabelIssues:
     held = "rows left out one by one" if judge.folds == 1 else f"{judge.folds} folds held out"
-    after = f", after {refits} refits" if refits else ""
-    suspicious = np.where(np.isnan(found.loss), -np.inf, found.loss)
+    truth = found.truth(infl._problem.w)
+    known = ~np.isnan(truth[:, 0])
+    log_p = np.where(known[:, None], found.log_p, 0.0)
+    likeliest = np.where(known, log_p.argmax(axis=1), found.given)
+    score = -truth[np.arange(len(truth)), found.given]
     return LabelIssues(
-        rows=np.argsort(-suspicious, kind="stable"),
-        score=found.loss,
-        probability=np.exp(-found.loss),
+        rows=np.argsort(-np.where(known, score, -np.inf), kind="stable"),
+        score=score,
+        probability=np.exp(-score),
         given=classes[found.given],
-        suggested=classes[found.likeliest],
+        suggested=classes[likeliest],
         model=infl,
-        method=held + after,
+        method=held + (f", after {refits} refits" if refits else ""),
         names=Names.of(infl),
     )
 

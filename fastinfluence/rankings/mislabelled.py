@@ -6,27 +6,25 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceWarning, NoOptimumError, UnsupportedError
 from fastinfluence.fit import minimize
 from fastinfluence.influence import Influence
+from fastinfluence.kernels.cpu.pointwise import evaluate
 from fastinfluence.labels import LabelCodec
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, silent
 from fastinfluence.rankings.held_out import FOLDS, affordable, by_folds, without_each
-from fastinfluence.residuals import row_outputs
 from fastinfluence.spec.multinomial import LABELS
 from fastinfluence.types import FloatArray, IntArray
 
 PROBABILITIES = ("logistic", "probit", "cloglog")
 """Losses of two classes that are −log of a probability."""
-FIRST_GUESS = 0.1
-"""Share of wrong labels from which its estimate starts."""
-STEPS = 20
-LEAST_NOISE, MOST_NOISE = 1e-4, 0.5
+FIRST_NOISE = 0.1
+"""Share of wrong labels, spread evenly, from which the estimate of their noise starts."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +33,51 @@ class Judged:
 
     Attributes
     ----------
-    loss : ndarray, shape (n,)
-        −log of the probability of the given label, in nats; NaN where that model is undetermined.
-    given, likeliest : ndarray of int, shape (n,)
-        Places among the classes: of the given label, and of the likeliest one.
+    log_p : ndarray, shape (n, K)
+        log of the probability of each class, in nats; NaN where that model is undetermined.
+    given : ndarray of int, shape (n,)
+        Place of the given label among the classes.
     """
 
-    loss: FloatArray
+    log_p: FloatArray
     given: IntArray
-    likeliest: IntArray
+
+    @property
+    def loss(self) -> FloatArray:
+        """−log of the probability of the given label, shape (n,)."""
+        return -self._own(self.log_p)
+
+    def _own(self, table: FloatArray) -> FloatArray:
+        """The entry of each row's given label, shape (n,)."""
+        return np.asarray(table[np.arange(len(table)), self.given])
+
+    def truth(self, w: FloatArray) -> FloatArray:
+        """Log of the probability of each class to be the true one, label known, shape (n, K).
+
+        That is p_k·T[k, given], normalised, where T[k, j] is the probability that a row of class
+        k is labelled j. T is the first step of EM from labels that go wrong in one row of ten, to
+        any other class alike. Further steps would go on to take classes that overlap for noise.
+        """
+        K = self.log_p.shape[1]
+        even = np.full((K, K), FIRST_NOISE / (K - 1))
+        np.fill_diagonal(even, 1.0 - FIRST_NOISE)
+        first = np.nan_to_num(np.exp(self._with_noise(even))) * w[:, None]
+        counts = np.zeros((K, K))
+        np.add.at(counts, self.given, first)  # (label, true class)
+        total = counts.sum(axis=0)
+        noise = np.where(
+            total[:, None] > 0, counts.T / np.where(total > 0, total, 1)[:, None], even
+        )
+        return self._with_noise(noise)
+
+    def _with_noise(self, noise: FloatArray) -> FloatArray:
+        with np.errstate(divide="ignore"):
+            joint = self.log_p + np.log(noise.T[self.given])
+        return np.asarray(joint - logsumexp(joint, axis=1, keepdims=True))
+
+    def right(self, w: FloatArray) -> FloatArray:
+        """Log of the probability that each given label is right, shape (n,)."""
+        return self._own(self.truth(w))
 
 
 @dataclass(frozen=True)
@@ -73,15 +107,12 @@ class Judge:
             f = without_each(engine, self.progress)
         else:
             f = by_folds(engine, self.folds, self.seed, self.progress)
-        y = np.asarray(engine.problem.y).astype(np.intp)
+        given = np.asarray(engine.problem.y).astype(np.intp)
         if engine.problem.n_outputs > 1:
-            every = np.arange(len(y))
-            known = np.asarray(np.isfinite(f).all(axis=1))
-            place = np.where(known, np.where(known[:, None], f, 0.0).argmax(axis=1), y)
-            return Judged(-log_softmax(f, axis=1)[every, y], y, place)
-        (loss,) = row_outputs(engine, f, "value")  # type: ignore[arg-type]
-        wrong = loss > np.log(2.0)
-        return Judged(np.asarray(loss), y, np.where(wrong, 1 - y, y))
+            return Judged(log_softmax(f, axis=1), given)
+        loss, each = engine.problem.spec.loss, (np.full(len(f), k) for k in (0.0, 1.0))
+        values = [evaluate(loss.program, loss.param_values, f, y, ("value",))[0] for y in each]
+        return Judged(-np.stack(values, axis=1), given)
 
 
 def check_classes(problem: Problem) -> LabelCodec:
@@ -99,16 +130,14 @@ def check_classes(problem: Problem) -> LabelCodec:
 def judged(infl: Influence, refits: int, judge: Judge) -> Judged:
     """The rows by the given model, then by refits that trust suspected labels less.
 
-    Each refit weighs row i by the probability that its label is right, estimated from the model
-    before, which had not seen it: (1 − ε)p / ((1 − ε)p + ε(1 − p)/(K − 1)), with p the
-    probability of the given label and ε the share of wrong labels that is likeliest (labels go
-    wrong at random; Bootkrajang & Kabán 2012).
+    Each refit weighs a row by the probability that its label is right, by the model before, which
+    had not seen the row.
     """
     problem = infl._problem
     engine = linearize(problem, infl._engine.theta)
     found, w = judge(engine), problem.w
     for _ in range(refits):
-        part = replace(problem, w=w * trust(found.loss, w, len(_classes(problem))))
+        part = replace(problem, w=w * np.nan_to_num(np.exp(found.right(w)), nan=1.0))
         try:
             theta, _ = minimize(part, engine.theta)
         except NoOptimumError as error:
@@ -121,19 +150,3 @@ def judged(infl: Influence, refits: int, judge: Judge) -> Judged:
         engine = linearize(part, theta)
         found = judge(engine)
     return found
-
-
-def _classes(problem: Problem) -> FloatArray:
-    return np.asarray(check_classes(problem).classes)
-
-
-def trust(loss: FloatArray, w: FloatArray, n_classes: int) -> FloatArray:
-    """Probability that each label is right, shape (n,), with the likeliest share of wrong ones."""
-    p = np.exp(-np.where(np.isnan(loss), 0.0, loss))  # of what is not known nothing is suspected
-    other = (1.0 - p) / (n_classes - 1)
-    share = FIRST_GUESS
-    right = np.ones_like(p)
-    for _ in range(STEPS):
-        right = (1.0 - share) * p / ((1.0 - share) * p + share * other)
-        share = float(np.clip(1.0 - w @ right / w.sum(), LEAST_NOISE, MOST_NOISE))
-    return right
