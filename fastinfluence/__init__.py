@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fastinfluence.influence import Influence
     from fastinfluence.influence.loading import load
     from fastinfluence.rankings import find_label_issues, rank_harmful, removal_curve, value_rows
+    from fastinfluence.rankings.scorer import InfluenceScorer as InfluenceScorer  # see __all__
     from fastinfluence.sinks import ParquetScores, ParquetSink, TopK, Total
     from fastinfluence.spec import activations, families, losses
     from fastinfluence.spec.loss import Loss
@@ -43,6 +44,7 @@ _PLACES = {
     "GLM": "fastinfluence.spec.models:GLM",
     "MLP": "fastinfluence.spec.mlp:MLP",
     "Influence": "fastinfluence.influence:Influence",
+    "InfluenceScorer": "fastinfluence.rankings.scorer:InfluenceScorer",
     "Oracle": "fastinfluence.spec.oracle:Oracle",
     "Loss": "fastinfluence.spec.loss:Loss",
     "ParquetScores": "fastinfluence.sinks:ParquetScores",
@@ -81,6 +83,7 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *_PLACES])
 
 
+# InfluenceScorer stays out: a star import must not need scikit-learn.
 __all__ = [
     "GLM",
     "MLP",

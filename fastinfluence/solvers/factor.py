@@ -36,7 +36,7 @@ class Factor:
     """
 
     def __init__(self, matrix: FloatArray) -> None:
-        p, self._algebra = len(matrix), algebra_of(matrix)
+        p = len(matrix)
         diagonal = np.abs(np.diagonal(matrix))
         self.scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         scaled = matrix * self.scale[:, None] * self.scale
@@ -46,6 +46,11 @@ class Factor:
         self.definite = self._try_cholesky(scaled)
         if not self.definite:
             self._eigen(scaled)
+
+    @property
+    def _algebra(self) -> Any:
+        """The module of the arrays' kind; not kept, so that a factor can be pickled."""
+        return algebra_of(self.scale)
 
     def state(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Numbers and arrays that :meth:`of_state` makes the factor from."""
@@ -59,7 +64,6 @@ class Factor:
     def of_state(cls, numbers: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> Factor:
         """The factor that had this state, without its matrix."""
         out = cls.__new__(cls)
-        out._algebra = algebra_of(arrays["scale"])
         out.definite, out.rcond = bool(numbers["definite"]), float(numbers["rcond"])
         out.rank, out.negative = int(numbers["rank"]), int(numbers["negative"])
         out.scale = np.asarray(arrays["scale"], dtype=np.float64)
