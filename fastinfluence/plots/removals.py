@@ -82,8 +82,8 @@ def removal_curve(curve: Curves, quantity: str = "loss", ax: Axes | None = None)
     ax.set_ylabel(f"{told} on validation rows")
     ax.set_title("Refits without rows", fontsize="medium")
     light_grid(ax)
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": 3}
-    ax.legend(frameon=False, fontsize="small", **below)  # curves may cross any place within
+    place = (0.5, -0.13)  # below the axis: the curves may cross any place within
+    ax.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=place, ncols=3)
     return ax
 
 

@@ -24,7 +24,8 @@ START, FACTOR = 10.0, 10.0
 """First penalty tried, in units of 1/n, and the ratio of one to the next."""
 SMALLEST, LARGEST = 1e-3, 1e4
 """Penalties beyond which, in units of 1/n, none is tried."""
-FIT_TOL = 1e-7
+FIT_TOL = 1e-5
+"""‖∇R‖ of a fit: what it lacks of an optimum, the step that leaves a row out makes up for."""
 LARGEST_SHARE = 0.5
 """Classes per row above which y is taken for something else."""
 

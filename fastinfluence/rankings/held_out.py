@@ -17,6 +17,7 @@ from fastinfluence.engines.multinomial import MultinomialEngine
 from fastinfluence.engines.streamed import at_home
 from fastinfluence.errors import InputError, UnsupportedError
 from fastinfluence.fit import minimize
+from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, silent
 from fastinfluence.removal.by_classes import class_blocks
 from fastinfluence.removal.leave_out import drift
@@ -31,6 +32,8 @@ from fastinfluence.types import FloatArray, IntArray
 MOST_OPERATIONS = 1e12
 """Multiply-adds, a few minutes on one core, above which no row is left out by itself."""
 FOLDS = 5
+REFIT_TOL = 1e-6
+"""‖∇R‖, in mean form, of a fit whose rows are then judged: far below what moves a ranking."""
 
 
 def without_each(engine: Engine, progress: Progress = silent) -> FloatArray:
@@ -119,10 +122,16 @@ def by_folds(engine: Engine, folds: int, seed: int, progress: Progress = silent)
         progress("folds held out", k, folds)
         held = fold == k
         part = replace(problem, w=np.where(held, 0.0, problem.w))
-        theta, _ = minimize(part, engine.theta)
+        theta = refitted(part, engine.theta)
         out[held] = linearize(part, theta).f[held]
     progress("folds held out", folds, folds)
     return out
+
+
+def refitted(problem: Problem, theta: FloatArray) -> FloatArray:
+    """The optimum from a theta near it, to ``REFIT_TOL``."""
+    unit = 1.0 if problem.mean_form else problem.W
+    return minimize(problem, theta, REFIT_TOL * unit)[0]
 
 
 def _dealt(y: FloatArray, folds: int, seed: int) -> IntArray:

@@ -11,13 +11,12 @@ from scipy.special import log_softmax, logsumexp
 from fastinfluence.engines.base import Engine
 from fastinfluence.engines.linearize import linearize
 from fastinfluence.errors import FastInfluenceWarning, NoOptimumError, UnsupportedError
-from fastinfluence.fit import minimize
 from fastinfluence.influence import Influence
 from fastinfluence.kernels.cpu.pointwise import evaluate
 from fastinfluence.labels import LabelCodec
 from fastinfluence.problem import Problem
 from fastinfluence.progress import Progress, silent
-from fastinfluence.rankings.held_out import FOLDS, affordable, by_folds, without_each
+from fastinfluence.rankings.held_out import FOLDS, affordable, by_folds, refitted, without_each
 from fastinfluence.spec.multinomial import LABELS
 from fastinfluence.types import FloatArray, IntArray
 
@@ -139,7 +138,7 @@ def judged(infl: Influence, refits: int, judge: Judge) -> Judged:
     for _ in range(refits):
         part = replace(problem, w=w * np.nan_to_num(np.exp(found.right(w)), nan=1.0))
         try:
-            theta, _ = minimize(part, engine.theta)
+            theta = refitted(part, engine.theta)
         except NoOptimumError as error:
             warnings.warn(
                 f"labels are judged without a further refit, which has no optimum ({error})",
