@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from fastinfluence.attacks import attack
     from fastinfluence.influence import Influence
     from fastinfluence.influence.loading import load
+    from fastinfluence.rankings import find_label_issues, rank_harmful, removal_curve, value_rows
+    from fastinfluence.rankings.scorer import InfluenceScorer as InfluenceScorer  # see __all__
     from fastinfluence.sinks import ParquetScores, ParquetSink, TopK, Total
     from fastinfluence.spec import activations, families, losses
     from fastinfluence.spec.loss import Loss
@@ -42,6 +44,7 @@ _PLACES = {
     "GLM": "fastinfluence.spec.models:GLM",
     "MLP": "fastinfluence.spec.mlp:MLP",
     "Influence": "fastinfluence.influence:Influence",
+    "InfluenceScorer": "fastinfluence.rankings.scorer:InfluenceScorer",
     "Oracle": "fastinfluence.spec.oracle:Oracle",
     "Loss": "fastinfluence.spec.loss:Loss",
     "ParquetScores": "fastinfluence.sinks:ParquetScores",
@@ -51,11 +54,15 @@ _PLACES = {
     "activations": "fastinfluence.spec.activations",
     "attack": "fastinfluence.attacks:attack",
     "families": "fastinfluence.spec.families",
+    "find_label_issues": "fastinfluence.rankings:find_label_issues",
     "load": "fastinfluence.influence.loading:load",
     "losses": "fastinfluence.spec.losses",
+    "rank_harmful": "fastinfluence.rankings:rank_harmful",
+    "removal_curve": "fastinfluence.rankings:removal_curve",
     "rows": "fastinfluence.rows",
     "solvers": "fastinfluence.solvers",
     "targets": "fastinfluence.targets",
+    "value_rows": "fastinfluence.rankings:value_rows",
 }
 """Public names, imported when first used: importing the package costs next to nothing."""
 
@@ -76,6 +83,7 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *_PLACES])
 
 
+# InfluenceScorer stays out: a star import must not need scikit-learn.
 __all__ = [
     "GLM",
     "MLP",
@@ -99,9 +107,13 @@ __all__ = [
     "activations",
     "attack",
     "families",
+    "find_label_issues",
     "load",
     "losses",
+    "rank_harmful",
+    "removal_curve",
     "rows",
     "solvers",
     "targets",
+    "value_rows",
 ]

@@ -59,6 +59,14 @@ def as_table(X: Any, what: str = "X") -> Table:
     return as_table(array, what)
 
 
+def library_of(X: Any) -> str:
+    """The library of a data frame, as a Table names it; "numpy" of anything else."""
+    known = {"pandas", "polars", "pyarrow"} & {
+        parent.__module__.partition(".")[0] for parent in type(X).__mro__
+    }
+    return next(iter(known), "numpy")
+
+
 def own_table(X: Any) -> Table:
     """Rows in a container that nothing is known of but, where it is a frame, its labels."""
     frame = hasattr(X, "iloc")

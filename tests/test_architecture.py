@@ -13,6 +13,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__init__",),
     ("cli", "report"),
     ("checks", "score"),
+    ("rankings",),
     ("audit", "demo", "info"),
     ("screen",),
     ("plots",),

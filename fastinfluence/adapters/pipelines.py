@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastinfluence.errors import InputError
-from fastinfluence.tables import Table, as_table
+from fastinfluence.tables import Table, as_table, library_of
 
 
 def split_pipeline(fitted: Any) -> tuple[Callable[[Any], Table] | None, Any]:
@@ -33,7 +33,8 @@ class _Transform:
             raise InputError(f"the Pipeline's transformers refused the rows: {error}") from error
         table = as_table(out, "the Pipeline's output")
         names = self._names(table.values.shape[1])
-        return Table(table.values, names, getattr(X, "index", None))
+        labels = getattr(X, "index", None)
+        return Table(table.values, names, labels, library=library_of(X))
 
     def _names(self, d: int) -> tuple[str, ...]:
         try:

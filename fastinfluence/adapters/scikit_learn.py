@@ -8,8 +8,7 @@ exact while a removal changes neither. Where one does, a FastInfluenceWarning sa
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,9 +79,9 @@ def adapt_estimator(
     )
     kept = np.append(columns.kept, np.arange(d, len(theta)))
     own = None if weights is None else problem.w
-    refit = _refitter(objective, full.values, y, own, len(theta))
+    refit = _Refit(objective.frozen, full.values, as_vector(y, "y"), own, len(theta), kept)
     problem = replace(problem, active=active, sharp_loss=sharp)
-    return Adapted(problem, theta[kept], lambda rows: refit(rows)[kept], objective.stationary)
+    return Adapted(problem, theta[kept], refit, objective.stationary)
 
 
 def at_temperature(objective: Objective, margins: Margins, y: Any) -> tuple[Objective, Loss | None]:
@@ -175,24 +174,31 @@ def _class_weights(objective: Objective, classes: Any, y: Any, sample_weight: An
     return own if sample_weight is None else own * as_vector(sample_weight, "sample_weight")
 
 
-def _refitter(
-    objective: Objective, X: FloatArray, y: Any, weights: FloatArray | None, size: int
-) -> Callable[[IntArray], FloatArray]:
-    """Refit the frozen clone; transformers and class weights keep their fitted values."""
-    from sklearn.base import clone
+@dataclass(frozen=True)
+class _Refit:
+    """Refits the frozen clone; transformers and class weights keep their fitted values.
 
-    targets, table = as_vector(y, "y"), as_rows(X)
+    An object, and no closure, so that what holds it can be pickled.
+    """
 
-    def refit(rows: IntArray) -> FloatArray:
-        estimator = clone(objective.frozen)
-        w = None if weights is None else weights[rows]
-        estimator.fit(table.take(rows).native(), targets[rows], sample_weight=w)
+    frozen: Any
+    X: FloatArray
+    y: np.ndarray[Any, Any]
+    weights: FloatArray | None
+    size: int
+    kept: IntArray
+
+    def __call__(self, rows: IntArray) -> FloatArray:
+        """Parameters of the kept columns, fitted to the rows named."""
+        from sklearn.base import clone
+
+        estimator = clone(self.frozen)
+        w = None if self.weights is None else self.weights[rows]
+        estimator.fit(as_rows(self.X).take(rows).native(), self.y[rows], sample_weight=w)
         theta = _theta(estimator)
-        if len(theta) != size:
+        if len(theta) != self.size:
             raise UnsupportedError(
                 f"without these rows a class of {type(estimator).__name__} has no row left, so its "
                 'refit has other parameters: use method="exact"'
             )
-        return theta
-
-    return refit
+        return theta[self.kept]

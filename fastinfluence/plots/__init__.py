@@ -15,6 +15,7 @@ from fastinfluence.plots.indices import index_plot
 from fastinfluence.plots.leverage import leverage_against_residual
 from fastinfluence.plots.ranking import falloff, influence_ranking
 from fastinfluence.plots.records import helpful_and_harmful_rows
+from fastinfluence.plots.removals import removal_curve
 from fastinfluence.plots.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "label_repair_curve",
     "leverage_against_residual",
     "predicted_against_actual",
+    "removal_curve",
 ]

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from fastinfluence.backend import namespace
-<<<<<<< HEAD
 from fastinfluence.errors import SolverError
 =======
 from fastinfluence.lazy import cached_property
@@ -60,6 +59,11 @@ class Factor:
         self.definite = self._try_cholesky(scaled)
         if not self.definite:
             self._eigen(scaled)
+
+    @property
+    def _algebra(self) -> Any:
+        """The module of the arrays' kind; not kept, so that a factor can be pickled."""
+        return algebra_of(self.scale)
 
     def state(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Numbers and arrays that :meth:`of_state` makes the factor from."""

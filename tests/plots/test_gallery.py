@@ -14,6 +14,7 @@ METHODS = {
     "influence_ranking": "found.plot(",
     "index_plot": "diag.plot(",
     "leverage_against_residual": "diag.plot_leverage(",
+    "removal_curve": "curve.plot(",
 }
 """Functions that the gallery shows by the method that draws them."""
 
