@@ -9,9 +9,7 @@ import numpy as np
 
 from fastinfluence.backend import namespace
 from fastinfluence.errors import SolverError
-=======
 from fastinfluence.lazy import cached_property
->>>>>>> embed
 from fastinfluence.solvers.algebra import algebra_of
 from fastinfluence.types import FloatArray
 
@@ -86,11 +84,6 @@ class Factor:
         else:
             out.values, out.vectors = arrays["values"], arrays["vectors"]
         return out
-
-    @property
-    def _algebra(self) -> Any:
-        """A module, which is looked up so that a factor can be sent to another process."""
-        return algebra_of(self.scale)
 
     def _try_cholesky(self, scaled: FloatArray) -> bool:
         try:

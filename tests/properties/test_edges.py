@@ -48,8 +48,8 @@ def test_nearly_separable_rows_are_fitted_right_or_refused(gap, l2):
         try:
             infl = fi.Influence.fit(fi.GLM("logistic", l2=l2), X, y)
         except fi.FastInfluenceError as error:
-            assert l2 < 1e-11
-            assert "no finite optimum" in str(error)
+            if l2 >= 1e-11 or "no finite optimum" not in str(error):
+                raise
             return
         exact = infl.leave_one_out([k], "exact").theta[0]
     size = np.abs(infl.theta).max()
@@ -165,4 +165,6 @@ def test_labels_of_any_unit(unit):
     one = fi.Influence.fit(fi.GLM("squared", l2=0.0), X, y)
     other = fi.Influence.fit(fi.GLM("squared", l2=0.0), X, y * unit)
     np.testing.assert_allclose(other.theta / unit, one.theta, rtol=1e-9)
-    np.testing.assert_allclose(other.self_influence() / unit / unit, one.self_influence(), rtol=1e-9)
+    np.testing.assert_allclose(
+        other.self_influence() / unit / unit, one.self_influence(), rtol=1e-9
+    )
