@@ -25,6 +25,7 @@ from fastinfluence.search import gradient_norm
 from fastinfluence.solvers import Solver
 from fastinfluence.solvers.base import Prepared
 from fastinfluence.solvers.carried import chosen, prepare
+from fastinfluence.solvers.cg import CG
 from fastinfluence.solvers.choose import Choice
 from fastinfluence.solvers.spectrum import negative_advice
 from fastinfluence.types import FloatArray
@@ -115,6 +116,21 @@ class InfluenceBase:
         prepared = prepare(self._choice.solver, self.hessian)
         self._warn_about_null_space(prepared)
         return prepared
+
+    @cached_property
+    def _choice_for_rows(self) -> Choice:
+        """What solves for every row: a factorisation may be worth it that few sides are not."""
+        choice = self._choice
+        if not isinstance(self._settings.solver, str) or not isinstance(choice.solver, CG):
+            return choice
+        other = chosen(self.hessian, self._problem.n_rows)
+        return choice if isinstance(other.solver, CG) else other
+
+    @cached_property
+    def _prepared_for_rows(self) -> Prepared:
+        if self._choice_for_rows is self._choice:
+            return self._prepared
+        return prepare(self._choice_for_rows.solver, self.hessian)
 
     def _solve(self, sides: FloatArray) -> FloatArray:
         solution = self._prepared.solve(sides)

@@ -208,7 +208,8 @@ class Scores(InfluenceBase):
 
         ``"removal"``: (w_i/W)·∇l_iᵀH⁻¹g_i, zero or positive up to the penalty's term. Large
         values mark rows that the model fits only because they are there. One solve for each
-        row, shared between rows where H is factorised.
+        row, shared between rows where H is factorised; ``solver="auto"`` chooses once more for
+        so many.
 
         Parameters
         ----------
@@ -237,10 +238,10 @@ class Scores(InfluenceBase):
         sink = checked_sink(out) or Total()  # over one test quantity: its scores, (n,)
         if sketch is None:
             if isinstance(self._settings.solver, str):
-                refuse_dear(self._engine, self._choice.solver)
+                refuse_dear(self._engine, self._choice_for_rows.solver)
             sink = asked_of(self, sink, "self_influence", effect)
-            progress = self._settings.progress
-            return self._home(self_influence(self._passes, self._prepared, effect, sink, progress))
+            prepared, progress = self._prepared_for_rows, self._settings.progress
+            return self._home(self_influence(self._passes, prepared, effect, sink, progress))
         if out is not None:
             raise InputError("a sketch holds all rows in memory: leave out= away, or sketch=")
         k = positive_count(sketch, "sketch")

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import fastinfluence as fi
 from fastinfluence.solvers import choose, cost
@@ -103,3 +104,16 @@ def test_ritz_values_lie_inside_the_spectrum_and_find_its_ends():
     assert smallest_eigenvalue(infl.hessian).certain is False
     full = lanczos(infl.hessian, steps=61)
     np.testing.assert_allclose(full, values[[0, -1]], rtol=1e-9)
+
+
+def test_a_solve_for_each_row_is_chosen_for_by_itself():
+    """CG for few sides; for self-influence the rows' own system, with the same numbers."""
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((600, 2500), density=0.02, rng=rng, format="csr")
+    spec, y = fi.GLM("logistic", l2=0.1, fit_intercept=False), rng.integers(2, size=600)
+    infl = fi.Influence.fit(spec, X, y)
+    assert isinstance(infl._choice.solver, fi.solvers.CG)
+    assert infl._choice_for_rows.solver == fi.solvers.Direct("dual")
+    asked = fi.Influence(spec, X, y, infl.theta, solver=fi.solvers.CG(tol=1e-12))
+    assert asked._choice_for_rows is asked._choice
+    np.testing.assert_allclose(infl.self_influence(), asked.self_influence(), rtol=1e-7)
