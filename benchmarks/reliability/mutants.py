@@ -63,7 +63,7 @@ AREAS = {
     "solvers": Area("fastinfluence/solvers/*.py", ("tests/solvers",), ("__init__.py",)),
     "removal": Area(
         "fastinfluence/removal/*.py",
-        ("tests/removal", "tests/subsets", "tests/influence"),
+        ("tests/removal", "tests/multinomial/test_removal.py", "tests/mlp/test_scores.py"),
         ("__init__.py",),
     ),
     "kernels": Area(
