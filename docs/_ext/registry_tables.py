@@ -19,6 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from fastinfluence.adapters import stats_models
 from fastinfluence.adapters.margin_readers import MARGIN_OBJECTIVES, MARGIN_READERS
+from fastinfluence.adapters.other_readers import OTHER_READERS
 from fastinfluence.adapters.scikit_learn_readers import OBJECTIVES, READERS
 from fastinfluence.spec.families import FAMILIES
 from fastinfluence.spec.line import Line, Param
@@ -48,6 +49,8 @@ def estimators() -> Iterator[tuple[str, ...]]:
     """Yield the head, then the models of each library that can be read."""
     yield "library", "models"
     yield "scikit-learn", ", ".join(map(_code, sorted(READERS | MARGIN_READERS)))
+    for library, readers in OTHER_READERS.items():
+        yield library, ", ".join(map(_code, sorted(readers)))
     yield "statsmodels", ", ".join(map(_code, sorted(stats_models.READERS)))
 
 

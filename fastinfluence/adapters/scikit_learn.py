@@ -19,6 +19,7 @@ from fastinfluence.adapters.advice import refuse
 from fastinfluence.adapters.base import Adapted, Margins
 from fastinfluence.adapters.kernel_machines import adapt_machine, check_machine, has_kernel
 from fastinfluence.adapters.margin_readers import MARGIN_READERS
+from fastinfluence.adapters.other_readers import OTHER_READERS
 from fastinfluence.adapters.pipelines import split_pipeline
 from fastinfluence.adapters.scikit_learn_networks import NETWORKS
 from fastinfluence.adapters.scikit_learn_readers import READERS, Objective
@@ -46,8 +47,12 @@ def adapt_estimator(
 ) -> Adapted:
     """The problem, theta and refitting procedure behind a fitted scikit-learn estimator."""
     transform, last = split_pipeline(fitted)
-    reader = ALL_READERS.get(type(last).__name__)
-    if reader is None or not type(last).__module__.startswith("sklearn."):
+    library = type(last).__module__.partition(".")[0]
+    readers = {"sklearn": ALL_READERS, **OTHER_READERS}.get(library, {})
+    reader = readers.get(type(last).__name__)
+    if reader is None:
+        if library in OTHER_READERS:
+            refuse(last, readers, library)
         refuse(last, (*ALL_READERS, *NETWORKS), "sklearn")
     kernel = has_kernel(last)
     (check_machine if kernel else _check_fitted)(last)
@@ -106,9 +111,9 @@ def at_temperature(objective: Objective, margins: Margins, y: Any) -> tuple[Obje
 def _check_weights(objective: Objective, estimator: Any, sample_weight: Any) -> None:
     if objective.unweighted and (sample_weight is not None or objective.class_weight is not None):
         raise UnsupportedError(
-            f"{type(estimator).__name__} divides its weighted losses by the number of rows, so a "
-            "removed row would change the penalty's share: fit it without weights, or describe "
-            "the model with fi.GLM"
+            f"{type(estimator).__name__} takes no weights, or divides its weighted losses by the "
+            "number of rows, so that a removed row would change the penalty's share: fit it "
+            "without weights, or describe the model with fi.GLM"
         )
 
 
@@ -193,8 +198,8 @@ class _Refit:
         from sklearn.base import clone
 
         estimator = clone(self.frozen)
-        w = None if self.weights is None else self.weights[rows]
-        estimator.fit(as_rows(self.X).take(rows).native(), self.y[rows], sample_weight=w)
+        given = {} if self.weights is None else {"sample_weight": self.weights[rows]}
+        estimator.fit(as_rows(self.X).take(rows).native(), self.y[rows], **given)
         theta = _theta(estimator)
         if len(theta) != self.size:
             raise UnsupportedError(

@@ -49,15 +49,15 @@ class Sources(InfluenceBase):
         max_rank: int = 2000,
         device: str = "cpu",
     ) -> Self:
-        """Wrap a fitted scikit-learn model, a Pipeline that ends with one, or statsmodels results.
+        """Wrap a fitted model: scikit-learn's, glum's, skglm's, or statsmodels results.
 
         Parameters
         ----------
         fitted : estimator or results
             See the table of supported estimators in the guide.
         X, y : array_like
-            What it was fitted on, before any Pipeline step. statsmodels results hold both: leave
-            them out, or give the same rows.
+            What it was fitted on; of a Pipeline that ends with a model, before any step. Results of
+            statsmodels hold both: leave them out, or give the same rows.
         sample_weight : array_like, shape (n,), optional
             What a scikit-learn model was fitted with. statsmodels results hold their weights.
         solver, damping, curvature, n_threads, progress, device
