@@ -165,4 +165,6 @@ def test_labels_of_any_unit(unit):
     one = fi.Influence.fit(fi.GLM("squared", l2=0.0), X, y)
     other = fi.Influence.fit(fi.GLM("squared", l2=0.0), X, y * unit)
     np.testing.assert_allclose(other.theta / unit, one.theta, rtol=1e-9)
-    np.testing.assert_allclose(other.self_influence() / unit / unit, one.self_influence(), rtol=1e-9)
+    np.testing.assert_allclose(
+        other.self_influence() / unit / unit, one.self_influence(), rtol=1e-9
+    )
