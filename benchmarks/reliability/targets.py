@@ -32,6 +32,15 @@ GRAMMAR = {
     "Constant", "Name", "Load", "UnaryOp", "USub", "UAdd", "BinOp", "Add", "Sub", "Mult", "Div",
     "Pow", "Call", "Compare", "Lt", "LtE", "Gt", "GtE",
 }  # fmt: skip
+OPTIONS = (
+    "--target", "--test", "--drop", "--out", "--top", "--delimiter", "--l2", "--loss", "--model",
+    "--family", "--effect", "--weight", "--id", "--offset", "--json", "--threads", "--memory",
+    "--seed", "--rows", "--method", "--help", "-h", "--version", "--target=y", "--target=", "--no",
+)  # fmt: skip
+VALUES = (
+    "y", "x0", "town", "--", "-", "", "-1", "0", "3", "1e400", "nan", "logistic", "squared", "\x00",
+    "é", "../..", "a,b", "-x", "=", "*", ";", "'",
+)  # fmt: skip
 SPEC = fi.GLM("logistic", l2=0.1)
 
 
@@ -147,14 +156,8 @@ class Bench:
         bad = self.folder / "bad.csv"
         if rng.random() < 0.3:
             bad.write_bytes(some_bytes(self.csv, rng))
-        pool = (
-            str(self.folder / "good.csv"), str(self.folder / "good.parquet"), str(bad), "y",
-            "x0", "town", "--target", "--test", "--drop", "--out", "--top", "--delimiter", "--l2",
-            "--loss", "--model", "--family", "--effect", "--weight", "--id", "--offset", "--json",
-            "--threads", "--memory", "--seed", "--rows", "--method", "--help", "-h", "--version", "--", "-",
-            "", "-1", "0", "3", "1e400", "nan", "logistic", "squared", "\x00", "é", "../..", "a,b",
-            "-x", "--no", "=", "--target=y", "--target=", "*", str(self.folder / "none.csv"), ";", "'",
-        )  # fmt: skip
+        files = [str(self.folder / f"{name}") for name in ("good.csv", "good.parquet", "none.csv")]
+        pool = [*files, str(bad), *OPTIONS, *VALUES]
         start = [command, str(self.folder / "good.csv"), "--target", "y"]
         given = start if rng.random() < 0.4 else [command]
         return given + [rng.choice(pool) for _ in range(rng.randrange(5))]

@@ -1,7 +1,7 @@
 """Numbers at the edge: what is called a bound holds, at any condition, against exact arithmetic.
 
-The truth is Σ c_i x_i x_iᵀ + penalty, with the rows' curvatures c_i as they were computed, summed and
-solved in 60 digits.
+The truth is Σ c_i x_i x_iᵀ + penalty, with the rows' curvatures c_i as they were computed, summed
+and solved in 60 digits.
 """
 
 import warnings
