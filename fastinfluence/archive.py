@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
 
@@ -22,8 +23,14 @@ from fastinfluence.files import whole_file
 
 DOCUMENT = "document"
 """Name of the array of the document's bytes."""
-UNREADABLE = (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error, NotImplementedError)
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error, NotImplementedError,
+    AttributeError, TypeError, OverflowError, RecursionError, MemoryError, TokenError,
+)  # fmt: skip
+"""What NumPy and ``zipfile`` raise of damaged bytes: a wrong shape may ask for any memory."""
+MALFORMED = (
+    KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
             return {name: members[name] for name in members.files}
-    except (*UNREADABLE, AttributeError, TypeError) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{path} cannot be read ({error}): it is damaged, was cut off, or was not saved by "
             "fastinfluence"

@@ -103,7 +103,11 @@ def _codec(saved: Archive, loss: Loss) -> LabelCodec:
         classes = saved.arrays["classes"]
     elif classes is not None:
         classes = np.array(classes, dtype=object)
-    return LabelCodec(loss, classes, tuple(map(float, told["values"])), int(told["columns"]))
+    values, columns = tuple(map(float, told["values"])), int(told["columns"])
+    fitting = classes is None or (classes.ndim == 1 and len(classes) == len(values))
+    if not fitting or columns < 1:
+        raise ValueError("its classes do not fit together")
+    return LabelCodec(loss, classes, values, columns)
 
 
 def _as_saved(problem: Problem, document: dict[str, Any], path: Path) -> Problem:
@@ -114,7 +118,9 @@ def _as_saved(problem: Problem, document: dict[str, Any], path: Path) -> Problem
             f"X has {given[0]} rows of {given[1]} columns, but {path} was saved with "
             f"{document['shape'][0]} of {document['shape'][1]}"
         )
-    names = tuple(document["feature_names"])
+    names = tuple(map(str, document["feature_names"]))
+    if len(names) != given[1]:
+        raise ValueError(f"{len(names)} names of {given[1]} columns")
     if problem.named and document["named"] and problem.feature_names != names:
         pairs = zip(problem.feature_names, names, strict=True)
         told = [f"{new!r} where {old!r} was" for new, old in pairs if new != old]

@@ -45,7 +45,12 @@ class CSVReader(Reader):
                 stream.read_next_batch()
             except StopIteration:
                 raise InputError(f"{path} holds no rows: leave it out") from None
-            return stream.schema
+            schema = stream.schema
+        try:
+            schema.names  # noqa: B018 - decoded only now
+        except UnicodeDecodeError:
+            raise InputError(f"{path} cannot be read: its column names are not UTF-8") from None
+        return schema
 
     def as_floats(self, columns: Sequence[str]) -> None:
         """Parse integers as floating numbers: what looks like one at first may get a fraction."""

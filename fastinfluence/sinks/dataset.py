@@ -61,7 +61,7 @@ class ParquetScores:
         manifest = read_manifest(folder)
         with telling_damage(folder / MANIFEST):
             plan = Plan.read(manifest)
-        missing = [k for k in range(len(plan)) if not is_whole(folder, plan, k)]
+            missing = [k for k in range(len(plan)) if not is_whole(folder, plan, k)]
         if missing:
             raise InputError(
                 f"{folder} lacks {len(missing)} of its {len(plan)} parts, first "

@@ -62,8 +62,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         found = json.loads(path.read_bytes())
-        written = found["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        written = int(found["format"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{folder} holds no dataset of scores that was begun: it has no readable {MANIFEST}"
         ) from error

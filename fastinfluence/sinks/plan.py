@@ -100,9 +100,22 @@ class Plan:
 
     @classmethod
     def read(cls, manifest: dict[str, Any]) -> Plan:
-        """The plan that a manifest tells."""
+        """The plan that a manifest tells; ValueError or KeyError where it tells none."""
         first = 2 if manifest["id_type"] else 1
-        return cls(tuple(manifest["cuts"]), tuple(manifest["columns"][first:]), manifest)
+        cuts, columns = tuple(manifest["cuts"]), tuple(manifest["columns"])
+        for name in ("library", "method", "effect", "sign"):
+            _checked(isinstance(manifest[name], str), name)
+        for name in ("settings", "fingerprints"):
+            _checked(isinstance(manifest[name], dict), name)
+        _checked(all(type(cut) is int for cut in cuts) and len(cuts) > 1, "cuts")
+        rising = all(one < other for one, other in pairwise(cuts))
+        _checked(rising and cuts[0] >= 0, "cuts")
+        for name in ("columns", "outputs"):
+            _checked(_names(manifest[name]), name)
+        n_tests = manifest["n_tests"]
+        wide = max(len(manifest["outputs"]), 1)
+        _checked(type(n_tests) is int and 0 < n_tests * wide == len(columns) - first, "n_tests")
+        return cls(cuts, columns[first:], manifest)
 
     def __len__(self) -> int:
         """Number of parts."""
@@ -128,6 +141,16 @@ class Plan:
         if stop <= start:
             return range(0)
         return range(bisect_right(self.cuts, start) - 1, bisect_left(self.cuts, stop))
+
+
+def _checked(right: bool, name: str) -> None:
+    if not right:
+        raise ValueError(f"{name!r} is nothing that a plan of scores holds")
+
+
+def _names(value: Any) -> bool:
+    """Whether a value is a list of text."""
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def refuse_changed(plan: Plan, found: dict[str, Any], where: str) -> None:

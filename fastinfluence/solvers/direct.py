@@ -146,6 +146,8 @@ class PreparedDirect:
             bounds.append(float(scale.max()) * residual_bound(inner, self._unit_floor))
         if self._floor > 0:
             bounds.append(residual_bound(widened(rounding, residuals, B, x), self._floor))
+        if not bounds:  # a state that an older version saved
+            return residual_bound(residuals, self.conditioning.lambda_min)
         return bounds[0] if len(bounds) == 1 else np.minimum(*bounds)
 
     def _status(self) -> str:
