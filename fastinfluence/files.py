@@ -27,6 +27,24 @@ ADVICE = {
 }
 
 
+def utf8_path(path: str | os.PathLike[str]) -> str:
+    """The path as text, as Arrow takes it.
+
+    Raises
+    ------
+    InputError
+        Where a name in it holds bytes that are not UTF-8.
+    """
+    text = os.fspath(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"the path {text!r} is not UTF-8, which Arrow cannot open: rename the file or folder"
+        ) from None
+    return text
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file to write, which gets its name once it is complete and on the disk.

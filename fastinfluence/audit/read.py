@@ -13,6 +13,7 @@ import pyarrow.parquet
 
 from fastinfluence.audit.columns import MISSING
 from fastinfluence.errors import InputError
+from fastinfluence.files import utf8_path
 from fastinfluence.inputs import listed
 
 BLOCK_BYTES = 1 << 24
@@ -39,6 +40,7 @@ def read_table(path: Path, delimiter: str | None = None) -> pa.Table:
         raise InputError(f"{path} is a folder: name a CSV or Parquet file")
     if not path.exists():
         raise InputError(f"{path}: no such file")
+    utf8_path(path)
     try:
         table = _read_parquet(path) if _is_parquet(path) else _read_csv(path, delimiter)
         check_distinct(table.column_names)

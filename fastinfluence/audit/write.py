@@ -13,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from fastinfluence.errors import InputError
+from fastinfluence.files import utf8_path
 from fastinfluence.inputs import listed
 
 TABLES = (".parquet", ".csv")
@@ -50,6 +51,7 @@ def check_output(path: Path, suffixes: tuple[str, ...], others: dict[str, Path],
         For a wrong ending, a missing or read-only folder, a folder in the file's place, and
         one of the ``others``.
     """
+    utf8_path(path)
     if path.suffix.lower() not in suffixes:
         raise InputError(f"{what} {path}: the name must end in {' or '.join(suffixes)}")
     folder = Path(os.path.realpath(path)).parent

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastinfluence.errors import InputError
+from fastinfluence.files import utf8_path
 from fastinfluence.rows.encode import is_category
 
 
@@ -62,7 +63,7 @@ def listed_files(paths: Any, pattern: str) -> list[str]:
             found = [path] if Path(path).exists() else sorted(glob(path, recursive=True))
         if not found:
             raise InputError(f"no file matches {path!r}")
-        files += found
+        files += map(utf8_path, found)
     return files
 
 

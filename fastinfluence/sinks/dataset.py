@@ -11,6 +11,7 @@ import numpy as np
 
 from fastinfluence.archive import telling_damage
 from fastinfluence.errors import InputError
+from fastinfluence.files import utf8_path
 from fastinfluence.inputs import checked_rows
 from fastinfluence.sinks.folder import MANIFEST, is_whole, read_manifest
 from fastinfluence.sinks.plan import Plan
@@ -57,7 +58,7 @@ class ParquetScores:
         InputError
             Where the folder holds none, or one that is not complete.
         """
-        folder = Path(path)
+        folder = Path(utf8_path(path))
         manifest = read_manifest(folder)
         with telling_damage(folder / MANIFEST):
             plan = Plan.read(manifest)

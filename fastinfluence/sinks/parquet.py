@@ -10,7 +10,7 @@ from typing import Any, NoReturn, Self
 import numpy as np
 
 from fastinfluence.errors import InputError, StorageError, UnsupportedError
-from fastinfluence.files import FolderLock, whole_file
+from fastinfluence.files import FolderLock, utf8_path, whole_file
 from fastinfluence.inputs import positive_count
 from fastinfluence.sinks.base import Collector
 from fastinfluence.sinks.dataset import ParquetScores
@@ -75,7 +75,7 @@ class ParquetSink:
             raise UnsupportedError(
                 "a ParquetSink needs pyarrow: pip install 'fastinfluence[parquet]'"
             ) from error
-        refuse_taken(Path(self.path), self.resume)
+        refuse_taken(Path(utf8_path(self.path)), self.resume)
 
     def about(self, question: Question) -> ParquetQuestion:
         """The sink for one question, which can be opened."""
