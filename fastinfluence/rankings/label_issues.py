@@ -43,6 +43,8 @@ class LabelIssues:
         The model given, or the default one fitted.
     method : str
         How rows were held out.
+    names : Names
+        What the caller calls the rows.
     """
 
     rows: IntArray
@@ -69,8 +71,21 @@ class LabelIssues:
     def to_frame(self, k: int | None = None) -> Any:
         """The ranking as a table: row, given, suggested, probability, score; the first k rows.
 
-        Of the library of the training table (pandas, polars, Arrow), pandas where X was an array.
-        ``row`` is the position of the row; a pandas frame keeps the caller's index.
+        Parameters
+        ----------
+        k : int, optional
+            All rows by default.
+
+        Returns
+        -------
+        DataFrame or Table
+            Of the library of the training table (pandas, polars, Arrow), pandas where X was an
+            array. ``row`` is the position; a pandas frame keeps the caller's index.
+
+        Raises
+        ------
+        InputError
+            If k is no count.
         """
         count = self.n_rows if k is None else positive_count(k, "k")
         at = self.rows[:count]

@@ -44,6 +44,8 @@ class RemovalCurve:
         Share of the validation rows predicted right, likewise; None where y holds no classes.
     unit : str
         Of the loss.
+    names : Names
+        What the caller calls the rows, and the library of the table.
     """
 
     fractions: FloatArray
@@ -56,7 +58,11 @@ class RemovalCurve:
     def to_frame(self) -> Any:
         """One line for each order, draw and share, with loss and accuracy.
 
-        Of the library of the training table (pandas, polars, Arrow), pandas where X was an array.
+        Returns
+        -------
+        DataFrame or Table
+            Of the library of the training table (pandas, polars, Arrow), pandas where X was an
+            array.
         """
         columns: dict[str, list[Any]] = {"fraction": [], "n_removed": [], "order": [], "draw": []}
         values: dict[str, list[float]] = {"loss": []}
@@ -75,7 +81,22 @@ class RemovalCurve:
         return frame_of({**columns, **values}, None, self.names.library)
 
     def plot(self, quantity: str = "loss", ax: Axes | None = None) -> Axes:
-        """Loss, or accuracy, against the share removed, by each order; needs matplotlib."""
+        """Loss, or accuracy, against the share removed, by each order; needs matplotlib.
+
+        Parameters
+        ----------
+        quantity : {"loss", "accuracy"}
+        ax : matplotlib.axes.Axes, optional
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        InputError
+            As :func:`fastinfluence.plots.removal_curve`.
+        """
         from fastinfluence.plots import removal_curve
 
         return removal_curve(self, quantity, ax)

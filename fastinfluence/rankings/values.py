@@ -32,6 +32,8 @@ class RowValues:
         up: to first order a group's is the sum of its rows'.
     unit : str
         Of the values.
+    names : Names
+        What the caller calls the rows.
     """
 
     values: FloatArray
@@ -39,13 +41,33 @@ class RowValues:
     names: Names
 
     def sum(self, rows: Any) -> float:
-        """First-order rise of the mean validation loss when all these rows are removed."""
+        """First-order rise of the mean validation loss when all these rows are removed.
+
+        Parameters
+        ----------
+        rows : array_like of int or bool
+            Positions, or a mask of all rows.
+
+        Returns
+        -------
+        float
+            In ``unit``.
+
+        Raises
+        ------
+        IndexError
+            If there is no such row.
+        """
         return float(self.values[np.asarray(rows)].sum())
 
     def to_frame(self) -> Any:
         """The table ``row``, ``value`` in the order of the training rows.
 
-        Of the library of the training table (pandas, polars, Arrow), pandas where X was an array.
+        Returns
+        -------
+        DataFrame or Table
+            Of the library of the training table (pandas, polars, Arrow), pandas where X was an
+            array.
         """
         return self.names.frame(np.arange(len(self.values)), {"value": self.values})
 
@@ -68,6 +90,8 @@ class HarmfulRows:
         The change by an exact refit without the row, where asked for: negative too.
     unit : str
         Of ``values`` and ``actual``.
+    names : Names
+        What the caller calls the rows.
     """
 
     rows: IntArray
@@ -84,7 +108,11 @@ class HarmfulRows:
     def to_frame(self) -> Any:
         """The table ``row``, ``value`` and, where asked for, ``actual``.
 
-        Of the library of the training table (pandas, polars, Arrow), pandas where X was an array.
+        Returns
+        -------
+        DataFrame or Table
+            Of the library of the training table (pandas, polars, Arrow), pandas where X was an
+            array.
         """
         columns = {"value": self.values}
         if self.actual is not None:
@@ -164,6 +192,11 @@ def rank_harmful(
     -------
     HarmfulRows
         ``.rows``, ``.values`` (negative), ``.actual``, ``.to_frame()``.
+
+    Raises
+    ------
+    InputError
+        If k is no count; else as :meth:`Influence.on_loss`.
     """
     gradient = mean_gradient(infl, X_val, y_val, offset_val)
     ends = infl.on_function(gradient, out=TopK(positive_count(k, "k"))).harmful

@@ -31,10 +31,11 @@ WITHIN_DOTS = os.path.join("sub", "..", "plain")
 
 
 @pytest.fixture(params=[*NAMES, "dot dot"])
-def place(request, tmp_path):
+def place(request, tmp_path, monkeypatch):
     """Return a path to write to; skip where the file system takes no such name."""
     name = NAMES.get(request.param, WITHIN_DOTS)
     (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")  # where an audit puts its picture
     path = tmp_path / name
     try:
         path.write_bytes(b"")
