@@ -27,6 +27,12 @@ def test_every_question_is_on_the_page_of_questions():
     assert public(fi.Influence) - told == set()
 
 
+def test_every_function_is_on_the_page_of_questions():
+    functions = {name for name in fi.__all__ if inspect.isfunction(getattr(fi, name))}
+    assert {"find_label_issues", "load"} <= functions
+    assert functions - named(QUESTIONS, "fi") == set()
+
+
 def test_every_target_is_on_the_page_of_questions():
     targets = set(fi.targets.__all__) - {"Target"}  # the protocol
     assert targets - named(QUESTIONS, "fi.targets") == set()
