@@ -31,6 +31,7 @@ PLAN = {
 SECONDS = 20.0
 """An input that takes the processor for longer hangs."""
 SHOWN = 12
+TOLD = 500
 
 
 class HangError(Exception):
@@ -41,8 +42,12 @@ def _too_long(number: int, frame: FrameType | None) -> None:
     raise HangError(f"no answer within {SECONDS:g} s of work")
 
 
-def run(name: str, inputs: int, seed: int) -> dict[str, object]:
-    """Try one reader; return how its inputs ended, and what should not have come out."""
+def run(name: str, inputs: int, seed: int) -> None:
+    """Try one reader; print how its inputs ended, and what should not have come out.
+
+    A line of JSON now and then, so that a run which is stopped has told what it did: the last
+    one counts.
+    """
     outcomes: Counter[str] = Counter()
     found: dict[str, str] = {}
     signal.signal(signal.SIGPROF, _too_long)
@@ -62,10 +67,12 @@ def run(name: str, inputs: int, seed: int) -> dict[str, object]:
                     found[kind] = f"input {k}: {data!r:.300}"
             finally:
                 signal.setitimer(signal.ITIMER_PROF, 0)
+            if (k + 1) % TOLD == 0 or k + 1 == inputs:
+                seconds = time.perf_counter() - start
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                told = {"outcomes": outcomes, "found": found, "seconds": seconds, "MiB": peak}
+                print(json.dumps(told), flush=True)
         os.chdir("/")
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"outcomes": outcomes, "found": found, "seconds": seconds, "MiB": peak}
 
 
 def in_a_process(name: str, inputs: int, seed: int) -> dict[str, object]:
@@ -85,12 +92,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the planned inputs")
-    parser.add_argument("--only", choices=PLAN, help="one reader, in this process")
+    parser.add_argument("--only", choices=PLAN, help="one reader")
     parser.add_argument("--inputs", type=int)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="in this process, told as it goes")
     args = parser.parse_args()
     if args.only and args.json:
-        print(json.dumps(run(args.only, args.inputs or PLAN[args.only], args.seed)))
+        run(args.only, args.inputs or PLAN[args.only], args.seed)
         return 0
     wrong = total = 0
     for name, planned in PLAN.items() if not args.only else [(args.only, PLAN[args.only])]:
