@@ -34,7 +34,7 @@ THREAD_BYTES = 1 << 23
 
 
 THREAD_ROOM = 1 << 28
-"""Bytes of addresses that a thread takes to begin with: its stack, and two heaps of the C library."""
+"""Bytes of addresses that a thread takes at first: its stack, and two heaps of the C library."""
 
 
 class Values(NamedTuple):
