@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 from fastinfluence.progress import Progress
-from fastinfluence.rows.base import Block
+from fastinfluence.rows.base import Block, startable
 
 WAITING = 1
 """Blocks that wait to be worked on."""
@@ -15,6 +15,9 @@ WAITING = 1
 
 def ahead(blocks: Iterator[Block]) -> Iterator[Block]:
     """The same blocks, the next of which is read by another thread meanwhile."""
+    if not startable(1):
+        yield from blocks
+        return
     ready: queue.Queue[Block | BaseException | None] = queue.Queue(WAITING)
     left = threading.Event()
 

@@ -33,6 +33,10 @@ THREAD_BYTES = 1 << 23
 """Below this many bytes a pass costs less than starting threads."""
 
 
+THREAD_ROOM = 1 << 28
+"""Bytes of addresses that a thread takes at first: its stack, and two heaps of the C library."""
+
+
 class Values(NamedTuple):
     """What belongs to the rows of one block beside X, each (b,), as the loss wants it."""
 
@@ -143,6 +147,18 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
+def startable(n_threads: int) -> int:
+    """So many threads, or none where there is no memory for their stacks and first objects.
+
+    Python waits for ever for a thread that had no memory to begin with.
+    """
+    try:
+        np.empty(n_threads * THREAD_ROOM, dtype=np.uint8)  # not touched: costs no memory
+    except MemoryError:
+        return 0
+    return n_threads
+
+
 def spans(n_blocks: int) -> Sequence[int]:
     """First blocks of the spans, and n_blocks."""
     k = min(SPANS, n_blocks)
@@ -198,8 +214,8 @@ class _Shared(Generic[T]):
     def result(self) -> T:
         """Work until every span is folded; raise the first error of any thread."""
         helpers = [
-            threading.Thread(target=self._work, name=f"fastinfluence-{k}", daemon=True)
-            for k in range(1, self._n_threads)
+            threading.Thread(target=self._work, name=f"fastinfluence-{k + 1}", daemon=True)
+            for k in range(startable(self._n_threads - 1))
         ]
         try:
             for helper in helpers:

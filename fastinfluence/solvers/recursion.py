@@ -10,6 +10,7 @@ import numpy as np
 
 from fastinfluence.backend import CPU
 from fastinfluence.curvature import Curvature
+from fastinfluence.rows.base import startable
 from fastinfluence.solvers.draws import Draws, StreamDraws
 from fastinfluence.types import FloatArray, IntArray
 
@@ -56,7 +57,7 @@ class Recursions:
                 yield self._together(V, draws, seeds[first : first + at_once], depth)
             return
         threads = min(problem.n_threads, len(seeds)) if problem.backend is CPU else 1
-        if threads == 1:
+        if threads == 1 or not startable(threads):
             yield from (self._one(V, seed, depth)[None] for seed in seeds)
             return
         left = threading.Event()
