@@ -75,9 +75,9 @@ class LabelCodec:
     def of_classes(cls, loss: Loss, classes: np.ndarray[Any, Any]) -> LabelCodec:
         """One class for each of the sorted labels."""
         if len(classes) < 2:
+            only = listed([repr(_plain(label)) for label in classes])
             raise InputError(
-                f"y holds one class only ({listed([repr(c) for c in classes])}): {loss.name} needs "
-                "rows of at least two classes"
+                f"y holds one class only ({only}): {loss.name} needs rows of at least two classes"
             )
         return cls(loss, classes, tuple(float(k) for k in range(len(classes))))
 

@@ -172,9 +172,16 @@ def as_vector(values: Any, what: str) -> np.ndarray[Any, Any]:
     if isinstance(values, np.ndarray):
         out: np.ndarray[Any, Any] = values
     else:
-        out = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+        out = np.asarray(_to_numpy(values))
     if out.ndim == 2 and out.shape[1] == 1:
         out = out[:, 0]
     if out.ndim != 1:
         raise InputError(f"{what} must have one dimension, not shape {out.shape}")
     return out
+
+
+def _to_numpy(values: Any) -> Any:
+    """What NumPy makes an array of; Arrow copies texts only when told."""
+    if hasattr(values, "to_pylist"):
+        return values.to_numpy(zero_copy_only=False)
+    return values.to_numpy() if hasattr(values, "to_numpy") else values

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from fastinfluence.audit.columns import without_views
 from fastinfluence.audit.encode import Encoded, encode
+from fastinfluence.audit.frames import arrow_table
 from fastinfluence.audit.options import MEANING, Options
 from fastinfluence.audit.read import check_columns, check_distinct, read_table
 from fastinfluence.audit.score import Scores, score
@@ -203,7 +204,7 @@ def audit(table: Any, options: Options, progress: Progress = silent) -> Audit:
         If the table or an option cannot be used; the message says what to do.
     """
     source = str(table) if isinstance(table, str | Path) else "TABLE"
-    table = read_table(Path(table)) if isinstance(table, str | Path) else _as_arrow(table)
+    table = read_table(Path(table)) if isinstance(table, str | Path) else arrow_table(table)
     target, encoded, notices = prepare(table, options)
     scores = score(encoded.X, target, options, progress)
     plain = without_views(table)
@@ -231,15 +232,6 @@ def prepare(table: pa.Table, options: Options) -> tuple[Target, Encoded, tuple[s
     encoded = encode(table.take(pa.array(target.rows)), options)
     left_out = table.num_rows - len(target.rows)
     return target, encoded, (*target.notices, *_left_out(left_out, target), *encoded.notices)
-
-
-def _as_arrow(table: Any) -> pa.Table:
-    try:
-        return pa.table(table)
-    except (TypeError, pa.ArrowException) as error:
-        raise InputError(
-            f"table is a {type(table).__name__}: pass a path, or an Arrow, pandas or polars table"
-        ) from error
 
 
 def _left_out(count: int, target: Target) -> Iterator[str]:

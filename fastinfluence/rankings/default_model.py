@@ -59,6 +59,12 @@ def default_model(
 def _classes(y: Any) -> tuple[Any, Any]:
     """The distinct labels and y itself; InputError where y holds no classes."""
     given = as_vector(y, "y")
+    missing = [i for i, label in enumerate(given.tolist()) if _is_missing(label)]
+    if missing:
+        raise InputError(
+            f"y is missing in row {missing[0]}, one of {len(missing)} such rows: leave them out, "
+            "or give them a label"
+        )
     try:
         distinct = np.unique(given)
     except TypeError as error:
@@ -71,6 +77,12 @@ def _classes(y: Any) -> tuple[Any, Any]:
             "infl.diagnostics().studentized_external"
         )
     return distinct, given
+
+
+def _is_missing(label: Any) -> bool:
+    """None, NaN, and what pandas calls NA or NaT."""
+    nothing = label is None or type(label).__name__ in ("NAType", "NaTType")
+    return nothing or (isinstance(label, float) and label != label)
 
 
 def _with_best_penalty(infl: Influence, judge: Judge) -> Influence:
@@ -114,7 +126,7 @@ def encoded(X: Any) -> Table:
         raise InputError(
             "X is streamed: fit it first, fi.Influence.fit(fi.GLM(...), X), and give the model"
         )
-    if hasattr(X, "__arrow_c_stream__") or hasattr(X, "iloc"):
+    if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__") or hasattr(X, "iloc"):
         return _of_frame(X)
     table = as_table(X)
     values = table.values
@@ -129,20 +141,26 @@ def encoded(X: Any) -> Table:
 
 
 def _scaled(X: Any) -> Any:
-    """A sparse matrix with columns of mean square 1, zeros where they were."""
+    """A sparse matrix with columns of standard deviation 1, zeros where they were.
+
+    It is not centred: the model's intercept makes up for that.
+    """
     out = csr_array(X, dtype=X.dtype, copy=True)
-    square = np.bincount(out.indices, np.square(out.data, dtype=np.float64), minlength=out.shape[1])
-    size = np.sqrt(square / out.shape[0])
-    out.data /= np.where(size > 0, size, 1.0).astype(out.dtype)[out.indices]
+    (n, d), data = out.shape, out.data.astype(np.float64)
+    mean = np.bincount(out.indices, data, minlength=d) / n
+    apart = np.bincount(out.indices, np.square(data - mean[out.indices]), minlength=d)
+    absent = n - np.bincount(out.indices, minlength=d)
+    spread = np.sqrt((apart + absent * np.square(mean)) / n)
+    out.data /= np.where(spread > 0, spread, 1.0).astype(out.dtype)[out.indices]
     return out
 
 
 def _of_frame(X: Any) -> Table:
     try:
-        import pyarrow as pa
+        from pyarrow import ArrowException
 
-        from fastinfluence.audit.columns import without_views
         from fastinfluence.audit.encode import encode
+        from fastinfluence.audit.frames import arrow_table
         from fastinfluence.audit.options import Options
     except ImportError as error:
         raise UnsupportedError(
@@ -151,12 +169,13 @@ def _of_frame(X: Any) -> Table:
         ) from error
     import narwhals as nw
 
-    frame = nw.from_native(X, eager_only=True)
-    names = list(frame.columns)
-    target = "y"
-    while target in names:  # the name of no column: all of them are features
+    table, target = arrow_table(X), "y"
+    while target in table.column_names:  # the name of no column: all of them are features
         target += "_"
-    found = encode(without_views(pa.table(frame.to_arrow())), Options(target))
-    labels = getattr(X, "index", None)
-    library = frame.implementation.value
-    return Table(found.X, found.names, labels, named=True, library=library)
+    try:
+        found = encode(table, Options(target))
+    except ArrowException as error:
+        raise InputError(f"a column cannot be encoded: {' '.join(str(error).split())}") from error
+    known: Any = nw.from_native(X, eager_only=True, pass_through=True)
+    library = known.implementation.value if isinstance(known, nw.DataFrame) else "pyarrow"
+    return Table(found.X, found.names, getattr(X, "index", None), named=True, library=library)

@@ -109,7 +109,8 @@ def _stepped(
 def by_folds(engine: Engine, folds: int, seed: int, progress: Progress = silent) -> FloatArray:
     """Raw prediction of each row by the optimum without its fold, shape (n,) or (n, K).
 
-    Rows are dealt at random, each class spread evenly over the folds.
+    Rows are dealt at random, each class spread evenly over the folds. The only row of a class is
+    NaN: a model that has not seen it knows no such class.
     """
     problem = engine.problem
     if stream_of(problem) is not None:
@@ -117,7 +118,7 @@ def by_folds(engine: Engine, folds: int, seed: int, progress: Progress = silent)
     if not 2 <= folds <= problem.n_rows:
         raise InputError(f"folds={folds} of {problem.n_rows} rows: give 2 or more, at most n")
     fold = _dealt(problem.y, folds, seed)
-    out = np.empty_like(engine.f)
+    out = np.full_like(engine.f, np.nan)
     for k in range(folds):
         progress("folds held out", k, folds)
         held = fold == k
@@ -135,9 +136,10 @@ def refitted(problem: Problem, theta: FloatArray) -> FloatArray:
 
 
 def _dealt(y: FloatArray, folds: int, seed: int) -> IntArray:
-    """The fold of each row."""
+    """The fold of each row; −1 for the only row of its class."""
     order = np.random.default_rng(seed).permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]
     fold = np.empty(len(y), dtype=np.intp)
     fold[order] = np.arange(len(y)) % folds
-    return fold
+    _, place, count = np.unique(y, return_inverse=True, return_counts=True)
+    return np.where(count[place] == 1, -1, fold)

@@ -177,12 +177,25 @@ def _scores(infl: Influence, X_val: Any, y_val: Any, order: Any, offset_val: Any
         if order != HARM:
             raise InputError(f'order={order!r} is unknown: use "{HARM}", or a score for each row')
         return -np.asarray(value_rows(infl, X_val, y_val, offset_val).values)
-    given = np.asarray(order, dtype=np.float64)
+    try:
+        given = np.asarray(order, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"order is a {type(order).__name__}: give a score for each row, as .score or .values"
+        ) from error
+    if np.asarray(order).dtype.kind in "iu" and _are_positions(given, infl.n_rows):
+        raise InputError(
+            "order holds the number of each row once: give scores (.score, .values), not .rows"
+        )
     if given.shape != (infl.n_rows,):
         raise InputError(
             f"order has shape {given.shape}: give a score for each of the {infl.n_rows} rows"
         )
     return finite_vector(given, infl.n_rows, "order")
+
+
+def _are_positions(values: FloatArray, n: int) -> bool:
+    return n > 1 and np.array_equal(np.sort(values, axis=None), np.arange(n))
 
 
 def _shares(fractions: Sequence[float]) -> FloatArray:

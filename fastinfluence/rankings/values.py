@@ -213,7 +213,8 @@ def rank_harmful(
 
 def mean_gradient(infl: Influence, X_val: Any, y_val: Any, offset_val: Any) -> FloatArray:
     """Gradient in theta of the mean validation loss, shape (p,); no penalty."""
-    test, engine = validation_rows(infl, X_val, y_val, offset_val), infl._engine
+    test = validation_rows(infl, X_val, y_val, offset_val)
+    engine = infl._engine
     out = np.zeros(engine.n_params)
     for at in test.X.pieces(engine.n_params, PART_BYTES):
         out += engine.loss_gradients(test.part(at)).sum(axis=0)
@@ -222,6 +223,8 @@ def mean_gradient(infl: Influence, X_val: Any, y_val: Any, offset_val: Any) -> F
 
 def validation_rows(infl: Influence, X_val: Any, y_val: Any, offset_val: Any) -> TestRows:
     """Checked validation rows with labels."""
+    if not isinstance(infl, Influence):
+        raise InputError(f"the first argument is a {type(infl).__name__}: give a fitted Influence")
     if y_val is None:
         raise InputError("y_val is needed: values are measured on the loss of labelled rows")
     return infl._engine.problem.test_rows(X_val, y_val, offset_val)
