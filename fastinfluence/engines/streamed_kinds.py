@@ -96,6 +96,10 @@ class StreamedGLM(Streamed, GLMEngine):
         )
         return out
 
+    def term_sizes(self) -> FloatArray:
+        """Σ_i |w_i l″_i| x_ij² / W and the penalty, shape (p,): what the diagonal sums up."""
+        return self.sum(lambda engine, _: engine.term_sizes()) + self.problem.penalty
+
     def weighted_gram(self, scale: Any) -> FloatArray:
         """Σ_i scale_i x_i x_iᵀ with the intercept's column of ones, shape (p, p)."""
         return self.sum(lambda engine, block: engine.weighted_gram(at_block(scale, block)))

@@ -159,12 +159,12 @@ def removal_curve(
     removed = np.round(shares * n).astype(np.intp)
     ranked = np.argsort(-scores, kind="stable")
     rng = np.random.default_rng(seed)
-    orders = {
-        GIVEN: [ranked],
-        OPPOSITE: [ranked[::-1]],
-        RANDOM: [rng.permutation(n) for _ in range(positive_count(draws, "draws"))],
+    drawn = [rng.permutation(n) for _ in range(positive_count(draws, "draws"))]
+    found = {
+        GIVEN: _curves(infl, test, [ranked], removed)[:, 0],
+        OPPOSITE: _curves(infl, test, [ranked[::-1]], removed)[:, 0],
+        RANDOM: _curves(infl, test, drawn, removed),
     }
-    found = {name: _curves(infl, test, each, removed) for name, each in orders.items()}
     loss = {name: table[..., 0] for name, table in found.items()}
     accuracy = {name: table[..., 1] for name, table in found.items()}
     unit = loss_unit(infl.spec.loss.name)
@@ -209,10 +209,9 @@ def _shares(fractions: Sequence[float]) -> FloatArray:
 def _curves(
     infl: Influence, test: TestRows, orders: list[IntArray], removed: IntArray
 ) -> FloatArray:
-    """Loss and accuracy at each share, shape (m, 2), or (m, draws, 2) of several orders."""
+    """Loss and accuracy at each share by each order, shape (m, orders, 2)."""
     each = [[_measured(infl, test, order[:k]) for k in removed] for order in orders]
-    table = np.asarray(each).transpose(1, 0, 2)
-    return table[:, 0] if len(orders) == 1 else table
+    return np.asarray(each).transpose(1, 0, 2)
 
 
 def _measured(infl: Influence, test: TestRows, gone: IntArray) -> tuple[float, float]:

@@ -10,6 +10,7 @@
 
 #define THREADS 256
 #define LISTERS 128
+#define LISTING (sizeof(REAL) == 8 ? 7 : 8) // blocks on a multiprocessor; with more, doubles spill
 #define EACH 4
 #define CHUNK (LISTERS * EACH)
 #define ROOM (2 * CHUNK)
@@ -143,7 +144,7 @@ static __device__ double bar_of(const double *values, const Int *rows, Int k)
 // lists (2, segments, 2, t, k): for each segment, end and quantity the k best scores, in the first
 // half; the second is room. Scores that do not beat `values` and `rows` (2, t, k), all of them of
 // earlier rows, are left out. A segment has less than 2^31 rows.
-extern "C" __global__ void __launch_bounds__(LISTERS, 8)
+extern "C" __global__ void __launch_bounds__(LISTERS, LISTING)
 list_extremes(const REAL *__restrict__ raw, const double *__restrict__ shift,
               const double *__restrict__ scale, const double *__restrict__ values,
               const Int *__restrict__ rows, double *lists, Int *list_rows, Int t, Int n, Int k,

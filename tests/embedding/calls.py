@@ -75,6 +75,12 @@ INFLUENCE = {
     "Influence.without": lambda w: w.infl.without([0, 1]).on_loss(w.X_test, w.y_test),
     "load": lambda w: fi.load(saved(w), w.X, w.y),
     "attack": lambda w: fi.attack(w.infl, w.X_test, w.y_test, [0], 0.1, 2),
+    "find_label_issues": lambda w: str(fi.find_label_issues(w.X, w.y)),
+    "rank_harmful": lambda w: fi.rank_harmful(w.infl, w.X_test, w.y_test, verify=True).to_frame(),
+    "value_rows": lambda w: fi.value_rows(w.infl, w.X_test, w.y_test).to_frame(),
+    "removal_curve": lambda w: fi.removal_curve(
+        w.infl, w.X_test, w.y_test, fractions=[0, 0.1], draws=1
+    ).to_frame(),
 }
 
 SPECS = {
@@ -185,6 +191,10 @@ PLOTS = {
     ),
     "plots.helpful_and_harmful_rows": lambda w: w.draw(
         plots.helpful_and_harmful_rows, w.X, w.top, w.X_test, top=2
+    ),
+    "plots.removal_curve": lambda w: w.draw(
+        plots.removal_curve,
+        fi.removal_curve(w.infl, w.X_test, w.y_test, fractions=[0, 0.1], draws=1),
     ),
     "plots.index_plot": lambda w: w.draw(plots.index_plot, w.diagnostics),
     "plots.influence_ranking": lambda w: w.draw(plots.influence_ranking, w.number),

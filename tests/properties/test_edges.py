@@ -45,11 +45,12 @@ def newton_step(X: np.ndarray, y: np.ndarray, l2: float, theta: np.ndarray) -> n
 def test_nearly_separable_rows_are_fitted_right_or_refused(gap, l2):
     X, y, k = nearly_separable(gap)
     with muted():
-        if l2 < 1e-11 and gap == 1e-8:
-            with pytest.raises(fi.FastInfluenceError, match="no finite optimum"):
-                fi.Influence.fit(fi.GLM("logistic", l2=l2), X, y)
+        try:
+            infl = fi.Influence.fit(fi.GLM("logistic", l2=l2), X, y)
+        except fi.NoOptimumError:
+            if l2 >= 1e-11:  # an optimum that float64 can tell from none
+                raise
             return
-        infl = fi.Influence.fit(fi.GLM("logistic", l2=l2), X, y)
         exact = infl.leave_one_out([k], "exact").theta[0]
     size = np.abs(infl.theta).max()
     assert np.abs(newton_step(X, y, l2, infl.theta)).max() < 1e-3 * size

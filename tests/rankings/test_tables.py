@@ -105,3 +105,15 @@ def test_what_is_no_model_and_what_are_no_scores():
         fi.removal_curve(infl, X, Y, order=found)
     with pytest.raises(fi.InputError, match=r"not \.rows"):
         fi.removal_curve(infl, X, Y, order=found.rows)
+
+
+def test_a_single_random_order_is_a_draw_too():
+    X = FRAME.to_numpy()
+    infl = fi.Influence.fit(fi.GLM("logistic", l2=0.1), X, Y)
+    curve = fi.removal_curve(infl, X, Y, fractions=[0, 0.1], draws=1)
+    assert {name: table.shape for name, table in curve.loss.items()} == {
+        "highest score first": (2,),
+        "lowest score first": (2,),
+        "at random": (2, 1),
+    }
+    assert len(curve.to_frame()) == 6

@@ -123,7 +123,8 @@ def test_dear_self_influence_is_refused(monkeypatch):
     y = rng.integers(0, 2, size=50)
     monkeypatch.setattr(scoring, "MAX_CG_OPERATIONS", 10.0)
     infl = fi.Influence.fit(SPEC, X, y)
-    infl.__dict__["_choice"] = Choice(fi.solvers.CG(), "CG: for the test")
+    cg = Choice(fi.solvers.CG(), "CG: for the test")
+    infl.__dict__.update(_choice=cg, _choice_for_rows=cg)
     with pytest.raises(fi.UnsupportedError, match=r"50 rows.*fi\.solvers\.CG"):
         infl.self_influence()
     asked = fi.Influence.fit(SPEC, X, y, solver=fi.solvers.CG(tol=1e-12))
