@@ -26,6 +26,9 @@ MAX_CHORDS = 30
 STEP_FACTOR = 100.0
 """A small gradient is not enough where H is small too: the next step must be short as well, at
 most this many times ``tol`` relative to theta."""
+FAR = 10.0
+"""A chord that ends so many times farther away than theta is long is not trusted: a loss that is
+not convex can be flat out there. Full Newton, with its line search and its tests, takes over."""
 PATIENCE = 2
 """Chords in a row that may halve neither the gradient nor what R still falls by, before full Newton
 takes over."""
@@ -98,10 +101,13 @@ def retrain(
         active[at[~going]] = False
         iterations[active] += 1
         Theta[:, active] -= step[:, going]
-    for j in np.flatnonzero(stuck | active):
+    old = engine.theta[:, None]
+    with np.errstate(invalid="ignore"):
+        far = np.abs(Theta - old).max(axis=0) > FAR * (1.0 + np.abs(old).max())
+    for j in np.flatnonzero(stuck | active | (far & ~inverse.singular)):
         theta, norm, extra = _refit(engine, sets.members(int(j)), tol)
         iterations[j] += extra
-        if not norms[j] <= norm:  # where rounding stops both, the better one
+        if far[j] or not norms[j] <= norm:  # where rounding stops both, the better one
             Theta[:, j], norms[j] = theta, norm
     Theta[:, inverse.singular] = np.nan
     return Retrained(Theta.T, norms, iterations)

@@ -56,3 +56,17 @@ def test_a_gradient_that_overflows_is_refused():
     b = build(Words(seed=1, n=30, d=2))
     with pytest.raises(fi.FastInfluenceError, match=r"overflow.*Rescale"):
         fi.Influence.fit(fi.GLM("logistic", l2=0.0), b.unit.X * 1e160, b.unit.y)
+
+
+def test_an_exact_removal_does_not_stop_where_the_loss_is_flat():
+    """Without the row that held nearly all the weight, a chord ended at an intercept of 3052."""
+    words = Words(
+        seed=3018886676, loss="inverse_gaussian", n=20, d=4, penalize_intercept=False,
+        l2=(0.3967372846455629, 0.33190342762603187), weights="wide", powers=(0,), heavy=-119,
+        layout="read-only", zeros=0.8,
+    )  # fmt: skip
+    b = build(words).at_optimum()
+    wanted = reference.leave_one_out(b.unit, [9, 1], "exact").theta
+    with muted():
+        found = b.influence().leave_one_out([9, 1], "exact").theta
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
