@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from fastinfluence.types import Effect, FloatArray, IntArray
 
 R = TypeVar("R")
 T = TypeVar("T")
-P = ParamSpec("P")
 
 
 class Scores(InfluenceBase):

@@ -18,7 +18,7 @@ from fastinfluence.progress import Progress
 from fastinfluence.rankings.mislabelled import Judge
 from fastinfluence.rows.stream_tables import StreamTable
 from fastinfluence.spec.models import GLM
-from fastinfluence.tables import Table, as_table, as_vector
+from fastinfluence.tables import Table, as_table, as_vector, library_of
 
 START, FACTOR = 10.0, 10.0
 """First penalty tried, in units of 1/n, and the ratio of one to the next."""
@@ -167,8 +167,6 @@ def _of_frame(X: Any) -> Table:
             "the columns of a data frame are read with pyarrow and scikit-learn: pip install "
             "'fastinfluence[cli]', or give numbers as an array"
         ) from error
-    import narwhals as nw
-
     table, target = arrow_table(X), "y"
     while target in table.column_names:  # the name of no column: all of them are features
         target += "_"
@@ -176,6 +174,5 @@ def _of_frame(X: Any) -> Table:
         found = encode(table, Options(target))
     except ArrowException as error:
         raise InputError(f"a column cannot be encoded: {' '.join(str(error).split())}") from error
-    known: Any = nw.from_native(X, eager_only=True, pass_through=True)
-    library = known.implementation.value if isinstance(known, nw.DataFrame) else "pyarrow"
-    return Table(found.X, found.names, getattr(X, "index", None), named=True, library=library)
+    labels = getattr(X, "index", None)
+    return Table(found.X, found.names, labels, named=True, library=library_of(X))
