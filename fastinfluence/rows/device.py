@@ -7,20 +7,19 @@ is how rows are named without asking the device for numbers, and what a device d
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastinfluence.backend import CUDA, contiguous, to_host
 from fastinfluence.lazy import cached_property
-from fastinfluence.rows.base import FEW, Block, fingerprint_of, ordered_map_reduce
+from fastinfluence.rows.base import FEW
 from fastinfluence.rows.csr import CSRFeatures
 from fastinfluence.rows.dense import DenseFeatures
 from fastinfluence.rows.features import Features
+from fastinfluence.rows.serial import SerialRows
 from fastinfluence.types import FloatArray, IntArray
-
-T = TypeVar("T")
 
 BLOCK_BYTES = 1 << 23
 """Bytes of X in one block, in a processor's measure: a device takes more (Backend.budget)."""
@@ -186,7 +185,7 @@ def _hvp_in_pieces(X: Features, scale: FloatArray, V: FloatArray) -> FloatArray:
     return out
 
 
-class DeviceRows:
+class DeviceRows(SerialRows):
     """A table in the device's memory.
 
     Parameters
@@ -213,24 +212,9 @@ class DeviceRows:
         """The table itself, for kernels that read rows in any order."""
         return self.whole.X if isinstance(self.whole, DeviceDense) else self.whole
 
-    def threads(self, n_columns: int, n_threads: int) -> int:
-        """One: the device is the parallel part."""
-        return 1
-
-    def map_reduce(
-        self,
-        task: Callable[[Block], T],
-        combine: Callable[[T, T], T],
-        n_threads: int = 1,
-        once: bool = False,
-    ) -> T:
-        """Apply ``task`` to every block, or to the whole table; combine in block order."""
+    def _cuts(self, once: bool) -> list[int]:
         step = self.n_rows if once else self.block_rows
-        cuts = [*range(0, self.n_rows, max(1, step)), self.n_rows]
-        return ordered_map_reduce(cuts, self._block, task, combine, 1)
-
-    def _block(self, start: int, stop: int) -> Block:
-        return Block(start, stop, self.whole[start:stop])
+        return [*range(0, self.n_rows, max(1, step)), self.n_rows]
 
     def fingerprint(self) -> str:
         """SHA-256 of the table, as of the same one on the host; every block is copied there."""
@@ -241,7 +225,7 @@ class DeviceRows:
         return self.whole[rows]
 
 
-class FetchedRows:
+class FetchedRows(SerialRows):
     """A table in the device's memory as the host sees it: what is asked for is copied each time.
 
     Parameters
@@ -256,27 +240,8 @@ class FetchedRows:
         row_bytes = max(1, int(self.n_features * self.density * self.dtype.itemsize))
         self.block_rows = max(LEAST_ROWS, BLOCK_BYTES // row_bytes)
 
-    def threads(self, n_columns: int, n_threads: int) -> int:
-        """One: blocks come from the device one after another."""
-        return 1
-
-    def map_reduce(
-        self,
-        task: Callable[[Block], T],
-        combine: Callable[[T, T], T],
-        n_threads: int = 1,
-        once: bool = False,
-    ) -> T:
-        """Apply ``task`` to every block; combine the results in block order."""
-        cuts = [*range(0, self.n_rows, self.block_rows), self.n_rows]
-        return ordered_map_reduce(cuts, self._block, task, combine, 1)
-
-    def _block(self, start: int, stop: int) -> Block:
-        return Block(start, stop, self.take(slice(start, stop)))
-
-    def fingerprint(self) -> str:
-        """SHA-256 of the table; every block is copied once."""
-        return fingerprint_of(self)
+    def _cuts(self, once: bool) -> list[int]:
+        return [*range(0, self.n_rows, self.block_rows), self.n_rows]
 
     def take(self, rows: IntArray | slice) -> Features:
         """The chosen rows."""

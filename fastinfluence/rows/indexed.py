@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import numpy as np
 
 from fastinfluence.errors import InputError, UnsupportedError
-from fastinfluence.rows.base import Block, fingerprint_of, ordered_map_reduce
 from fastinfluence.rows.features import Features
+from fastinfluence.rows.serial import SerialRows
 from fastinfluence.types import FloatArray, IntArray
-
-T = TypeVar("T")
 
 
 def count(container: Any) -> int:
@@ -120,7 +118,7 @@ def _numbers(container: Any, name: str) -> np.ndarray[Any, Any]:
     return out
 
 
-class IndexedRows:
+class IndexedRows(SerialRows):
     """A container of n rows and one of their targets, handed out in blocks, by one thread.
 
     Parameters
@@ -142,28 +140,9 @@ class IndexedRows:
         if not self.n_rows:
             raise InputError("X has no rows")
         self.block_rows = batch
-        self._cuts = [*range(0, self.n_rows, batch), self.n_rows]
 
-    def threads(self, n_columns: int, n_threads: int) -> int:
-        """One: nothing is known of what a caller's code does in two."""
-        return 1
-
-    def map_reduce(
-        self,
-        task: Callable[[Block], T],
-        combine: Callable[[T, T], T],
-        n_threads: int = 1,
-        once: bool = False,
-    ) -> T:
-        """Apply ``task`` to every block; combine the results in block order."""
-        return ordered_map_reduce(self._cuts, self._block, task, combine, 1)
-
-    def _block(self, start: int, stop: int) -> Block:
-        return Block(start, stop, self._whole[start:stop])
-
-    def fingerprint(self) -> str:
-        """SHA-256 of the rows and their targets; a pass over them."""
-        return fingerprint_of(self)
+    def _cuts(self, once: bool) -> list[int]:
+        return [*range(0, self.n_rows, self.block_rows), self.n_rows]
 
     def take(self, rows: IntArray | slice) -> Indexed:
         """The chosen rows."""

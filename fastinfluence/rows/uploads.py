@@ -18,6 +18,7 @@ from fastinfluence.rows.csr import CSRFeatures
 from fastinfluence.rows.dense import DenseFeatures
 from fastinfluence.rows.device import BLOCK_BYTES, LEAST_ROWS, DeviceCSR, DeviceDense
 from fastinfluence.rows.features import Features
+from fastinfluence.rows.serial import SerialRows
 from fastinfluence.types import IntArray
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ Parts = tuple[NDArray[Any], ...]
 SLOTS = 2
 
 
-class UploadedRows:
+class UploadedRows(SerialRows):
     """Rows of any source in the host's memory, uploaded in every pass.
 
     Parameters
@@ -42,9 +43,8 @@ class UploadedRows:
         fitting = int(min(CUDA.budget(BLOCK_BYTES), free_bytes() // 8) // self._row_bytes)
         self.block_rows = max(1, min(self.n_rows, max(LEAST_ROWS, fitting)))
 
-    def threads(self, n_columns: int, n_threads: int) -> int:
-        """One: the device is the parallel part."""
-        return 1
+    def _cuts(self, once: bool) -> list[int]:
+        return [*range(0, self.n_rows, self.block_rows), self.n_rows]
 
     def map_reduce(
         self,
@@ -55,7 +55,7 @@ class UploadedRows:
     ) -> T:
         """Apply ``task`` to every block; combine the results in block order."""
         slots = self._slots()
-        cuts = [*range(0, self.n_rows, self.block_rows), self.n_rows]
+        cuts = self._cuts(once)
         coming = self._blocks(cuts, slots)
         try:
             return ordered_map_reduce(cuts, lambda *_: next(coming), task, combine, 1)
